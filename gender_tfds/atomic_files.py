@@ -1,0 +1,43 @@
+"""An output appears whole or not at all: write beside the target, then rename."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a path to write a file or a directory to; on success it becomes `path`, on an error it is removed.
+
+    The yielded path lies in a fresh hidden directory beside the target, on the same file system, and has the target's
+    name, since writers choose a format by the suffix. A directory that stands at `path` is replaced.
+
+    >>> with atomic_path("/tmp/doctest/answer.txt") as partial:
+    ...     _ = partial.write_text("42")
+    >>> pathlib.Path("/tmp/doctest/answer.txt").read_text()
+    '42'
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
+    try:
+        partial = folder / path.name
+        yield partial
+        if partial.is_file():
+            # the bytes must be on the disk before the name is, or a power cut leaves an empty file under it
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        elif path.is_dir():
+            path.rename(folder / "replaced")
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a UTF-8 text file atomically."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -1,0 +1,241 @@
+"""Commands from dataclasses: a field is a flag; presets by name; one sentence and an exit status for every mistake."""
+
+import dataclasses
+import importlib.metadata
+import logging
+import pathlib
+import shlex
+import signal
+import sys
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import app, flags
+
+DONE, FAULT, USER_ERROR, SOME_ERRORS = 0, 1, 2, 3  # exit statuses; 128 + signal number when interrupted
+PACKAGES = ("gender_tfds", "trainer", "export")
+
+
+class UserError(Exception):
+    """A user's mistake, told in one sentence: what was given, what is allowed, what to do."""
+
+
+class _ExplainUserError(app.ExceptionHandler):
+    """Lets a program run by absl, such as `tfds build`, end with the sentence instead of a traceback."""
+
+    def wants(self, exc: BaseException) -> bool:
+        return isinstance(exc, UserError)
+
+    def handle(self, exc: BaseException) -> None:
+        print(f"error: {exc}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+
+
+def explain_user_errors() -> None:
+    """Makes any absl program in this process print a `UserError` as a sentence and exit with status 2."""
+    if not any(isinstance(handler, _ExplainUserError) for handler in app.EXCEPTION_HANDLERS):
+        app.install_exception_handler(_ExplainUserError())
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[str] | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> Any:
+    """Declares a dataclass field that is also a flag. A default of `dataclasses.MISSING` makes the flag required."""
+    metadata = {"help": help, "choices": choices, "lower": lower, "upper": upper}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A console command.
+
+    Attributes:
+      name: as typed, `gender-train`.
+      summary: what it does, one sentence.
+      example: a command line that works.
+      settings: dataclasses whose fields, made by `setting`, are the flags.
+      main: takes an instance of each class in `settings`; returns an exit status or None for 0.
+      presets: folder of flag files for `--preset=NAME`.
+    """
+
+    name: str
+    summary: str
+    example: str
+    settings: Sequence[type]
+    main: Callable[..., int | None]
+    presets: pathlib.Path | None = None
+
+    def run(self, argv: Sequence[str] | None = None) -> int:
+        """Parses flags, runs `main`, and returns the exit status; prints a user's mistake as one sentence.
+
+        Args:
+          argv: the flags, `sys.argv[1:]` if None.
+        """
+        argv = list(sys.argv[1:] if argv is None else argv)
+        show_log()
+        previous = signal.signal(signal.SIGTERM, _terminate)
+        try:
+            if {"--help", "-h", "-help"} & set(argv):
+                print(self.help())
+                return DONE
+            if "--version" in argv:
+                print(f"{self.name} {importlib.metadata.version('gender-classifier')}")
+                return DONE
+            return self.main(*self.parse(argv)) or DONE
+        except UserError as error:
+            print(f"{self.name}: {error}", file=sys.stderr)
+            return USER_ERROR
+        except KeyboardInterrupt as interrupt:
+            number = signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT
+            print(f"{self.name}: interrupted; to go on: {self._go_on(argv)}", file=sys.stderr)
+            return 128 + number
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+    def parse(self, argv: Sequence[str]) -> list[Any]:
+        """Returns an instance of each class in `settings`.
+
+        Raises:
+          UserError: an unknown flag, a value outside its range, a required flag left out, an argument that is no flag.
+        """
+        values = self._define()
+        argv = [_with_underscores(argument) for argument in argv]
+        try:
+            rest = values([self.name, *self._preset(argv)])[1:]
+            if rest:
+                raise UserError(f"{rest[0]!r} is not a flag; every setting is given as --name=value")
+            for field in self._fields():
+                if field.default is dataclasses.MISSING and not values[field.name].value:
+                    raise UserError(f"--{field.name} is required: {field.metadata['help']}")
+            return [
+                kind(**{field.name: _plain(values[field.name].value) for field in dataclasses.fields(kind)})
+                for kind in self.settings
+            ]
+        except (flags.Error, OSError) as error:
+            message = " ".join(str(error).replace("Unknown command line flag", "unknown flag").split()).rstrip(". ?")
+            raise UserError(f"{message}; {self.name} --help lists what is allowed") from error
+
+    def help(self) -> str:
+        """Returns the text of `--help`: summary, example, and each flag with its default."""
+        lines = [f"{self.name}: {self.summary}", "", "Example:", f"  {self.example}", "", "Flags:"]
+        if self.presets:
+            names = ", ".join(self._preset_names())
+            lines += _flag_help("--preset=NAME", f"settings from a packaged flag file ({names}), or from a path")
+        for field in self._fields():
+            name = f"--[no]{field.name}" if field.type is bool else f"--{field.name}"
+            facts = []
+            if field.metadata["choices"]:
+                facts.append("one of " + ", ".join(field.metadata["choices"]))
+            if field.default is dataclasses.MISSING:
+                facts.append("required")
+            elif field.default not in (None, ""):
+                default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+                facts.append(f"default {default}")
+            lines += _flag_help(name, field.metadata["help"] + (f" ({'; '.join(facts)})" if facts else ""))
+        lines += [
+            "",
+            "Exit status: 0 done, 1 a fault of the program, 2 a user's mistake, 3 done but some rows hold errors.",
+        ]
+        return "\n".join(lines)
+
+    def _fields(self) -> list[dataclasses.Field]:
+        return [field for kind in self.settings for field in dataclasses.fields(kind)]
+
+    def _define(self) -> flags.FlagValues:
+        """Defines the flags in a registry of their own: no flag of TensorFlow or TFDS is in it."""
+        values = flags.FlagValues()
+        for kind in self.settings:
+            types_of = typing.get_type_hints(kind)
+            for field in dataclasses.fields(kind):
+                _define_flag(values, field, types_of[field.name])
+        return values
+
+    def _preset_names(self) -> list[str]:
+        return sorted(path.stem for path in self.presets.glob("*.flags"))
+
+    def _preset(self, argv: Sequence[str]) -> list[str]:
+        """Replaces `--preset=NAME` by its flag file, first on the line, so that the other flags win over it."""
+        if not self.presets:
+            return list(argv)
+        rest, files = [], []
+        arguments = iter(argv)
+        for argument in arguments:
+            name, equals, value = argument.partition("=")
+            if name != "--preset":
+                rest.append(argument)
+                continue
+            value = value if equals else next(arguments, "")
+            path = self.presets / f"{value}.flags"
+            if not path.is_file():
+                path = pathlib.Path(value)
+            if not path.is_file():
+                names = ", ".join(self._preset_names())
+                raise UserError(f"--preset={value} is neither a packaged preset ({names}) nor a file")
+            files.append(f"--flagfile={path}")
+        return files + rest
+
+    def _go_on(self, argv: Sequence[str]) -> str:
+        resumable = any(field.name == "resume" for field in self._fields()) and "--resume" not in argv
+        return shlex.join([self.name, *argv, *(["--resume"] if resumable else [])])
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command the way Ctrl-C does."""
+
+
+def _terminate(number: int, frame: types.FrameType | None) -> None:
+    raise _Terminated
+
+
+def show_log() -> None:
+    """Sends this project's log lines, as plain text, to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for package in PACKAGES:
+        logger = logging.getLogger(package)
+        logger.handlers[:] = [handler]
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _with_underscores(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _flag_help(name: str, text: str) -> list[str]:
+    return [f"  {name}", *textwrap.wrap(text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)]
+
+
+def _define_flag(values: flags.FlagValues, field: dataclasses.Field, kind: Any) -> None:
+    options: dict[str, Any] = {"flag_values": values, "help": field.metadata["help"], "name": field.name}
+    options["default"] = None if field.default is dataclasses.MISSING else field.default
+    bounds = {"lower_bound": field.metadata["lower"], "upper_bound": field.metadata["upper"]}
+    kinds = set(typing.get_args(kind)) or {kind}
+    if field.metadata["choices"] and str in kinds:
+        flags.DEFINE_enum(enum_values=field.metadata["choices"], **options)
+    elif bool in kinds:
+        flags.DEFINE_boolean(**options)
+    elif int in kinds:
+        flags.DEFINE_integer(**options, **bounds)
+    elif float in kinds:
+        flags.DEFINE_float(**options, **bounds)
+    elif typing.get_origin(kind) is tuple:
+        options["default"] = list(options["default"])
+        flags.DEFINE_list(**options)
+    else:
+        flags.DEFINE_string(**options)

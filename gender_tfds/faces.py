@@ -1,0 +1,31 @@
+"""What a face record is: its labels, its fold and its split. Pure Python, importable anywhere."""
+
+import hashlib
+
+# The label is the gender an annotator perceived, as a binary choice; the index is the class number everywhere.
+GENDERS = ("male", "female")
+ETHNICITIES = ("white", "black", "asian", "indian", "others")
+UNKNOWN = -1  # an age or ethnicity that the source does not give
+
+NUM_FOLDS = 10
+SPLIT_FOLDS = {"train": range(3, 10), "validation": range(2, 3), "test": range(2)}
+
+LABEL_NOTE = "The label is a perceived, binary gender given by an annotator. It says nothing about a person's identity."
+
+
+def fold(group: str) -> int:
+    """Returns the fold, 0 to 9, of a group of near-duplicate pictures.
+
+    The fold depends on the group's name only, so that a picture stays in its fold on every machine and in every
+    subset of the data, and no two copies of one picture are in different splits.
+
+    >>> fold("25_0_2_20170104021740373.jpg.chip.jpg") == fold("25_0_2_20170104021740373.jpg.chip.jpg")
+    True
+    """
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") % NUM_FOLDS
+
+
+def split_of(group: str) -> str:
+    """Returns the split, a key of `SPLIT_FOLDS`, that a group of near-duplicate pictures belongs to."""
+    number = fold(group)
+    return next(split for split, folds in SPLIT_FOLDS.items() if number in folds)

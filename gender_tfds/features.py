@@ -1,0 +1,116 @@
+"""What every data set here shares: the feature dict, splits by fold, and records in shards of a few megabytes."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+from etils import epath
+from tensorflow_datasets.core.utils import shard_utils
+
+from gender_tfds import faces
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """One example.
+
+    Attributes:
+      filename: unique in the data set.
+      image: path of an encoded picture, or its bytes; they go into the record as they are.
+      label: class number in `faces.GENDERS`.
+      group: name of the near-duplicate group.
+      age: in years, or `faces.UNKNOWN`.
+      ethnicity: class number in `faces.ETHNICITIES`, or `faces.UNKNOWN`.
+    """
+
+    filename: str
+    image: epath.Path | bytes
+    label: int
+    group: str
+    age: int = faces.UNKNOWN
+    ethnicity: int = faces.UNKNOWN
+
+    def example(self) -> dict[str, Any]:
+        """Returns the face as the feature dict of `face_features` takes it."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {
+            "fold": faces.fold(self.group)
+        }
+
+
+def face_features() -> tfds.features.FeaturesDict:
+    """Returns the schema that every data set here yields."""
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
+            "label": tfds.features.ClassLabel(names=faces.GENDERS),
+            "age": np.int32,
+            "ethnicity": tfds.features.ClassLabel(names=faces.ETHNICITIES),
+            "filename": tfds.features.Text(),
+            "group": tfds.features.Text(),
+            "fold": np.int32,
+        }
+    )
+
+
+def by_split(found: Iterable[Face]) -> dict[str, list[Face]]:
+    """Returns the faces of each split that has any, by the fold of their group."""
+    splits: dict[str, list[Face]] = {split: [] for split in faces.SPLIT_FOLDS}
+    for face in found:
+        splits[faces.split_of(face.group)].append(face)
+    return {split: members for split, members in splits.items() if members}
+
+
+def describe(found: Iterable[Face], skipped: Mapping[str, int]) -> dict[str, Any]:
+    """Returns the counts for a data set's metadata, and logs them: nothing is left out in silence."""
+    labels = Counter(faces.GENDERS[face.label] for face in found)
+    counts = {"faces": labels.total(), "labels": dict(sorted(labels.items())), "skipped": dict(sorted(skipped.items()))}
+    reasons = ", ".join(f"{number} {reason}" for reason, number in counts["skipped"].items()) or "none"
+    by_label = ", ".join(f"{number} {label}" for label, number in counts["labels"].items())
+    logging.info("Found %d faces (%s); skipped: %s.", counts["faces"], by_label, reasons)
+    return counts
+
+
+@dataclasses.dataclass(frozen=True)
+class _ShardConfig(shard_utils.ShardConfig):
+    # TFDS' 64 MiB would put all of UTKFace's training faces into one file: nothing to read in parallel or to share
+    # among machines.
+    min_shard_size: int = 8 << 20
+
+
+class _DownloadConfig(tfds.download.DownloadConfig):
+    def get_shard_config(self) -> shard_utils.ShardConfig:
+        return _ShardConfig(num_shards=self.num_shards)
+
+
+class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Base of the builders here.
+
+    Attributes:
+      manual_dir: the folder given by `--manual_dir`, or None; set before `_split_generators` is called. TFDS' own
+        `dl_manager.manual_dir` can't tell a folder that was given from its default.
+    """
+
+    manual_dir: epath.Path | None = None
+
+    def _download_and_prepare(
+        self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
+    ) -> None:
+        if download_config.manual_dir is not None:
+            self.manual_dir = epath.Path(download_config.manual_dir).expanduser()
+        options = {field.name: getattr(download_config, field.name) for field in dataclasses.fields(download_config)}
+        super()._download_and_prepare(dl_manager, _DownloadConfig(**options))
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=face_features(),
+            supervised_keys=("image", "label"),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _generate_examples(self, found: Iterable[Face]) -> Iterable[tuple[str, dict[str, Any]]]:
+        for face in found:
+            yield face.filename, face.example()

@@ -1,0 +1,52 @@
+"""The contract between the trainer and everything after it: file names of a run folder, columns of every table."""
+
+import dataclasses
+
+from gender_tfds.faces import GENDERS
+
+MODEL = "cnn_gender_classifier.keras"
+CONFIG = "config.json"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+SLICES = "slices.csv"
+PREDICTIONS = "predictions.csv"
+LABELS = "labels.txt"
+REPORT = "report.html"
+MODEL_CARD = "README.md"
+MODEL_PLOT = "model_plot.png"
+ACCURACY_PLOT = "accuracy_plot.png"
+LOSS_PLOT = "loss_plot.png"
+CONFUSION_MATRIX = "confusion_matrix.png"
+SAMPLE_PREDICTIONS = "sample_predictions.png"
+TRAIN_BATCH = "train_batch.png"
+CHECKPOINT = "checkpoint.npz"
+TENSORBOARD = "tensorboard"
+EVALUATIONS = "evaluations"  # one folder for each further data set and split that the run was judged on
+
+THRESHOLD = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """One row of every table of predictions: the columns of a scorer's CSV, in order.
+
+    Attributes:
+      path: the picture's path, relative to the scored directory; a test face's file name.
+      gender: the predicted name, one of `GENDERS`; None if the picture could not be read.
+      confidence: probability of the predicted gender, in [0.5, 1] at the threshold 0.5.
+      p_female: probability of female, in [0, 1].
+      error: why there is no prediction, in one line; None if there is one.
+    """
+
+    path: str
+    gender: str | None = None
+    confidence: float | None = None
+    p_female: float | None = None
+    error: str | None = None
+
+    @classmethod
+    def from_probability(cls, path: str, p_female: float) -> "Prediction":
+        """Makes the row of a picture that was scored. Female is predicted when `p_female > THRESHOLD`."""
+        female = p_female > THRESHOLD
+        confidence = p_female if female else 1 - p_female
+        return cls(path, GENDERS[female], round(confidence, 6), round(p_female, 6))

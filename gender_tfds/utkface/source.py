@@ -1,0 +1,61 @@
+"""Where UTKFace's pictures come from: a folder, or a download by kagglehub."""
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+
+import kagglehub
+import requests
+from etils import epath
+from kagglehub.exceptions import KaggleApiHTTPError
+
+from gender_tfds.command_line import UserError
+
+# With a version, a download that is already in kagglehub's cache is used without a network.
+HANDLE = "jangedoo/utkface-new/versions/1"
+# The archive holds the same faces up to three times, so only one folder is read and never a subfolder.
+_FOLDERS = ("UTKFace", "utkface_aligned_cropped/UTKFace", "crop_part1", ".")
+
+_HOW_TO = (
+    "download it from https://www.kaggle.com/datasets/jangedoo/utkface-new, unpack it, and give the folder that holds"
+    " UTKFace/ with --manual_dir"
+)
+
+
+def download() -> epath.Path:
+    """Returns the folder of the archive, downloaded by kagglehub unless it is in its cache.
+
+    Raises:
+      UserError: no network, no account, or the data set is not there.
+    """
+    try:
+        return epath.Path(kagglehub.dataset_download(HANDLE))
+    except requests.exceptions.ConnectionError as error:
+        raise UserError(f"UTKFace can't be downloaded without a network; {_HOW_TO}") from error
+    except (KaggleApiHTTPError, requests.exceptions.RequestException) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise UserError(f"Kaggle refused the download of {HANDLE} ({reason}); {_HOW_TO}") from error
+
+
+def pictures(folder: epath.Path) -> list[epath.Path]:
+    """Returns the JPEG files of one folder of faces, sorted by name.
+
+    Args:
+      folder: the archive's root or the folder of faces itself.
+
+    Raises:
+      UserError: `folder` is no directory, or holds no JPEG file where faces are expected.
+    """
+    if not folder.is_dir():
+        raise UserError(f"--manual_dir={folder} is not a directory; {_HOW_TO}")
+    for name in _FOLDERS:
+        with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+            found = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() == ".jpg")
+            if found:
+                return found
+    raise UserError(f"--manual_dir={folder} holds no .jpg file, nor does UTKFace/ in it; {_HOW_TO}")
+
+
+def listing_hash(names: Sequence[str]) -> str:
+    """Returns the SHA-256 of the sorted file names, a fingerprint of what was read."""
+    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,1 @@
+"""Learning and judging: from a built data set to a run folder."""
