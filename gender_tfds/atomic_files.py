@@ -32,7 +32,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
                 os.fsync(file.fileno())
         elif path.is_dir():
             path.rename(folder / "replaced")
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

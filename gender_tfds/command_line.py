@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import logging
+import os
 import pathlib
 import shlex
 import signal
@@ -30,8 +31,13 @@ class _ExplainUserError(app.ExceptionHandler):
         return isinstance(exc, UserError)
 
     def handle(self, exc: BaseException) -> None:
-        print(f"error: {exc}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        # absl re-raises after this, whatever a handler does; only the interpreter's last hook can end it quietly
+        sys.excepthook = _print_sentence
+
+
+def _print_sentence(kind: type, error: BaseException, trace: types.TracebackType | None) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    raise SystemExit(USER_ERROR)
 
 
 def explain_user_errors() -> None:
@@ -81,6 +87,8 @@ class Command:
         """
         argv = list(sys.argv[1:] if argv is None else argv)
         show_log()
+        # TensorFlow's C++ side talks of missing CUDA on every machine without a GPU; what fails is raised in Python too
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         previous = signal.signal(signal.SIGTERM, _terminate)
         try:
             if {"--help", "-h", "-help"} & set(argv):

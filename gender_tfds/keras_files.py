@@ -1,0 +1,36 @@
+"""Load a saved Keras classifier, the one way for training, judging, exporting and scoring."""
+
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from gender_tfds.command_line import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def load_classifier(path: str | os.PathLike) -> "keras.Model":
+    """Returns the model in a `.keras` file: pixels in [0, 255], shape (n, size, size, 3), to p(female), shape (n, 1).
+
+    Raises:
+      UserError: no such file, not a Keras model, or one with other inputs or outputs.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} is not a file; give the .keras file of a run folder")
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever a damaged or foreign archive leads to
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path} can't be loaded as a Keras model ({reason}); give the .keras file of a run") from error
+    shape, output = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
+    if not (isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2] and shape[1] and shape[3] == 3):
+        raise UserError(f"{path} takes input of shape {shape}; a face classifier takes (n, size, size, 3)")
+    if not (isinstance(output, tuple) and output[1:] == (1,)):
+        raise UserError(
+            f"{path} gives output of shape {output}; a face classifier gives (n, 1), the probability of female"
+        )
+    return model

@@ -1,0 +1,98 @@
+"""A workdir before training: fresh, to be resumed, finished, or in the way; and the `config.json` that says which."""
+
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+import platform
+import shlex
+import shutil
+import sys
+from importlib import metadata
+from typing import Any
+
+from gender_tfds import run_folder
+from gender_tfds.atomic_files import write_text
+from gender_tfds.command_line import UserError
+from trainer.config import TrainConfig, load_config
+
+log = logging.getLogger(__name__)
+
+_VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless")
+_OWN = {
+    value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)
+}  # every name that a run writes into its folder
+
+
+def prepare_workdir(workdir: pathlib.Path, record: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+    """Makes `workdir` ready for the run that `record` describes, and writes its `config.json` if the run is new.
+
+    Raises:
+      UserError: the folder holds a run and neither `resume` nor `overwrite` is given, or a run with other settings or
+        other data than the one to resume, or files that are no run, or can't be written.
+    """
+    config_file = workdir / run_folder.CONFIG
+    if workdir.exists() and not workdir.is_dir():
+        raise UserError(f"--workdir={workdir} is a file; give a folder")
+    strangers = [path.name for path in workdir.iterdir()] if workdir.is_dir() else []
+    strangers = sorted(name for name in strangers if not name.startswith(".partial-"))
+    if strangers and not config_file.is_file():
+        raise UserError(
+            f"--workdir={workdir} holds files that are no run ({', '.join(strangers[:3])}); give a new folder"
+        )
+    if config_file.is_file() and not overwrite:
+        if not resume:
+            raise UserError(
+                f"--workdir={workdir} already holds a run; go on with it by --resume, replace it by --overwrite, or"
+                " give a new folder"
+            )
+        _check_same(load_config(config_file), record, workdir)
+        return
+    _remove_run(workdir)
+    try:
+        write_text(config_file, json.dumps(record, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"--workdir={workdir} can't be written ({error.strerror}); give another folder") from error
+
+
+def make_record(
+    config: TrainConfig, data: dict[str, Any], data_dir: str, device: str, precision: str
+) -> dict[str, Any]:
+    """Returns the content of `config.json`: what is needed to understand the run and to repeat it."""
+    return {
+        "settings": config.to_json(),
+        "data": data,
+        "data_dir": data_dir,
+        "device": device,
+        "precision": precision,
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in _VERSIONS},
+        "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:
+    saved = dataclasses.asdict(TrainConfig.from_json(old.get("settings", {})))
+    different = [
+        f"--{name}={value} where the run has {saved[name]}"
+        for name, value in new["settings"].items()
+        if saved[name] != value
+    ]
+    if old.get("data", {}).get("sha256") != new["data"]["sha256"]:
+        different.append("another build of the data")
+    if different:
+        raise UserError(
+            f"--resume can't go on with the run in {workdir}: {'; '.join(different)}; give the run's own settings or a"
+            " new folder"
+        )
+
+
+def _remove_run(workdir: pathlib.Path) -> None:
+    for name in _OWN:
+        path = workdir / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
