@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+def resolve_data_dir(data_dir: str | None) -> str:
+    """Returns the absolute path of a data_dir, TFDS' default if None: what a run's record can be used with later."""
+    return str(pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().absolute())
+
+
 def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     """Returns the builder of a data set that `tfds build` has built.
 
@@ -25,12 +30,12 @@ def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
       UserError: it is not there, is damaged, or has another schema.
     """
     module = f"gender_tfds.{name.partition(':')[0]}"
-    where = data_dir or tfds.core.constants.DATA_DIR
+    where = resolve_data_dir(data_dir)
     ours = name.isidentifier() and importlib.util.find_spec(module) is not None
     build = f"tfds build {name} --imports={module} --data_dir={where}" if ours else "tfds build"
     try:
         # read from its files: the code that built it is not needed
-        builder = tfds.builder(name, data_dir=data_dir)
+        builder = tfds.builder(name, data_dir=where)
     except (tfds.core.DatasetNotFoundError, ValueError, OSError) as error:
         raise UserError(f"there is no data set {name!r} in {where}; build it with `{build}`") from error
     if not builder.is_prepared():

@@ -1,7 +1,6 @@
 """The configuration of a training run: one frozen dataclass; its fields are the flags of `gender-train`."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
@@ -61,19 +60,3 @@ class TrainConfig:
         """Reads the settings of a run folder's `config.json`, of this or an older version."""
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in settings.items() if name in known})
-
-
-def load_config(path: pathlib.Path) -> dict[str, Any]:
-    """Returns the content of a run folder's `config.json`.
-
-    Raises:
-      UserError: there is none, or it is damaged.
-    """
-    if not path.is_file():
-        raise UserError(
-            f"{path.parent} is not a run folder: it holds no {path.name}; give the --workdir of a training run"
-        )
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); train again with --overwrite") from error

@@ -12,10 +12,9 @@ import tqdm
 
 from gender_tfds import reading, run_folder
 from gender_tfds.atomic_files import write_text
-from gender_tfds.keras_files import load_classifier
 from gender_tfds.run_folder import Prediction
+from gender_tfds.saved_run import load_classifier, load_record
 from trainer import metrics, plots, report
-from trainer.config import load_config
 from trainer.input_pipeline import make_eval_dataset
 
 TRUTH = ("label", "age", "ethnicity", "group", "fold")  # what a table of judged faces adds to a prediction's columns
@@ -83,7 +82,7 @@ def evaluate_run(
     plots.plot_sample_predictions(
         shown, first["label"], first["p_female"], folder / run_folder.SAMPLE_PREDICTIONS, title
     )
-    record = load_config(workdir / run_folder.CONFIG)
+    record = load_record(workdir)
     write_text(folder / run_folder.REPORT, report.make_report(record, numbers, slices, workdir, folder))
     if folder == workdir:
         write_text(folder / run_folder.MODEL_CARD, report.make_model_card(record, numbers, slices))
@@ -110,7 +109,7 @@ def evaluate_workdir(
       UserError: no run folder, no such data set, or no such split.
     """
     workdir = pathlib.Path(workdir).expanduser()
-    record = load_config(workdir / run_folder.CONFIG)
+    record = load_record(workdir)
     dataset = dataset or record["settings"]["dataset"]
     builder = reading.open_built(dataset, data_dir or record["data_dir"])
     reading.check_split(builder, split)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from gender_tfds.keras_files import load_classifier
+from gender_tfds.saved_run import load_classifier
 from trainer.config import TrainConfig
 
 OUTPUT = "p_female"

@@ -15,7 +15,8 @@ from typing import Any
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
-from trainer.config import TrainConfig, load_config
+from gender_tfds.saved_run import load_record
+from trainer.config import TrainConfig
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def prepare_workdir(workdir: pathlib.Path, record: dict[str, Any], *, resume: bo
                 f"--workdir={workdir} already holds a run; go on with it by --resume, replace it by --overwrite, or"
                 " give a new folder"
             )
-        _check_same(load_config(config_file), record, workdir)
+        _check_same(load_record(workdir), record, workdir)
         return
     _remove_run(workdir)
     try:

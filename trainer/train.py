@@ -61,7 +61,7 @@ def train_and_evaluate(
     config = dataclasses.replace(config, image_size=classifier.input_shape[1])
     device = distribution.device_kind()
     precision = distribution.choose_precision(config, device)
-    record = make_record(config, reading.fingerprint(builder), str(builder.data_dir_root), device, precision)
+    record = make_record(config, reading.fingerprint(builder), reading.resolve_data_dir(data_dir), device, precision)
     prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
     if (workdir / run_folder.METRICS).is_file():
         log.info("The run in %s is finished; nothing to resume.", workdir)

@@ -1,13 +1,30 @@
-"""Load a saved Keras classifier, the one way for training, judging, exporting and scoring."""
+"""Read what a run folder holds, its record and its classifier: the one way for every station."""
 
+import json
 import os
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gender_tfds import run_folder
 from gender_tfds.command_line import UserError
 
 if TYPE_CHECKING:
     import keras
+
+
+def load_record(workdir: pathlib.Path) -> dict[str, Any]:
+    """Returns the content of a run folder's `config.json`.
+
+    Raises:
+      UserError: there is none, or it is damaged.
+    """
+    path = workdir / run_folder.CONFIG
+    if not path.is_file():
+        raise UserError(f"{workdir} is not a run folder: it holds no {path.name}; give the --workdir of a training run")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); train again with --overwrite") from error
 
 
 def load_classifier(path: str | os.PathLike) -> "keras.Model":

@@ -1,0 +1,159 @@
+"""Run any artefact: encoded pictures in, probabilities of female out. TensorFlow is imported only where it runs."""
+
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Protocol
+
+import numpy as np
+
+from gender_tfds.command_line import UserError
+from gender_tfds.images_cv import decode_and_resize
+
+METADATA = "metadata.json"  # travels inside each artefact: labels, image_size and what else gender-export knows
+
+
+class Predictor(Protocol):
+    """What every artefact looks like to a scorer.
+
+    Attributes:
+      image_size: height and width of the model's input in pixels.
+    """
+
+    image_size: int
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Returns p(female), float32 (n,) in [0, 1].
+
+        Args:
+          images: uint8 RGB (n, image_size, image_size, 3); n may be any number from 1.
+        """
+
+
+class TFLitePredictor:
+    """A `.tflite` file, run by LiteRT. Needs neither TensorFlow nor Keras."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self.metadata = json.loads(archive.read(METADATA))
+            self._interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+            self._input = self._interpreter.get_input_details()[0]
+            self._output = self._interpreter.get_output_details()[0]["index"]
+            self.image_size = int(self.metadata["image_size"])
+        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+            raise _not_ours(path, error) from error
+        if list(self._input["shape"][1:]) != [self.image_size, self.image_size, 3]:
+            raise UserError(
+                f"{path} takes pictures of shape {list(self._input['shape'][1:])}, not what its metadata says"
+            )
+        self._batch = None
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        if self._batch != len(images):
+            self._interpreter.resize_tensor_input(self._input["index"], images.shape)
+            self._interpreter.allocate_tensors()
+            self._batch = len(images)
+        self._interpreter.set_tensor(self._input["index"], images.astype(self._input["dtype"]))
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output)[:, 0].astype(np.float32)
+
+
+class KerasPredictor:
+    """A run folder's `.keras` file."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        from gender_tfds.saved_run import load_classifier
+
+        self._model = load_classifier(path)
+        self.image_size = self._model.input_shape[1]
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        return np.asarray(self._model.predict_on_batch(images), np.float32)[:, 0]
+
+
+class SavedModelPredictor:
+    """A SavedModel's folder, or the folder of its versions, of which the highest is taken."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        versions = [folder for folder in path.iterdir() if folder.name.isdigit()]
+        folder = max(versions, key=lambda folder: int(folder.name)) if versions else path
+        if not (folder / "saved_model.pb").is_file():
+            raise UserError(f"{path} is a folder without a SavedModel; give the one that gender-export wrote")
+        import tensorflow as tf
+
+        try:
+            self._model = tf.saved_model.load(str(folder))
+            self._pixels = self._model.signatures["serving_pixels"]
+            self._encoded = self._model.signatures["serving_default"]
+            self.image_size = int(self._pixels.structured_input_signature[1]["images"].shape[1])
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise _not_ours(path, error) from error
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        return self._pixels(images=images)["p_female"].numpy()
+
+    def predict_encoded(self, encoded: Sequence[bytes]) -> np.ndarray:
+        """Returns p(female), float32 (n,), decoding the files in the graph, as a server of the model does."""
+        return self._encoded(image_bytes=np.array(encoded, object))["p_female"].numpy()
+
+
+# suffix of the path -> what runs it; a folder has none
+LOADERS: dict[str, Callable[[pathlib.Path], Predictor]] = {
+    ".keras": KerasPredictor,
+    ".tflite": TFLitePredictor,
+    "": SavedModelPredictor,
+}
+
+
+def load_predictor(path: str | os.PathLike) -> Predictor:
+    """Returns what runs an artefact.
+
+    Raises:
+      UserError: no such file or folder, no artefact of a known kind, or a damaged one.
+    """
+    path = pathlib.Path(path)
+    kinds = "a .tflite file, a .keras file, or the folder of a SavedModel"
+    if not path.exists():
+        raise UserError(f"--model={path} does not exist; give {kinds}")
+    suffix = "" if path.is_dir() else path.suffix or "no suffix"
+    if suffix not in LOADERS:
+        raise UserError(f"--model={path} is of no known kind; give {kinds}")
+    return LOADERS[suffix](path)
+
+
+def decode_all(
+    encoded: Sequence[bytes], image_size: int, pool: Executor | None = None
+) -> tuple[np.ndarray, list[str | None]]:
+    """Decodes pictures, all of them: one that can't be decoded leaves an error in its place.
+
+    Args:
+      encoded: the bytes of each file.
+      image_size: of the model.
+      pool: to decode in; this thread if None.
+
+    Returns:
+      The decodable pictures in order, uint8 (≤ n, image_size, image_size, 3), and for each of the n files None or why
+      it is not among them.
+    """
+
+    def decode(data: bytes) -> np.ndarray | str:
+        try:
+            return decode_and_resize(data, image_size)
+        except ValueError as error:
+            return str(error)
+
+    results = list(pool.map(decode, encoded) if pool else map(decode, encoded))
+    images = [result for result in results if not isinstance(result, str)]
+    errors = [result if isinstance(result, str) else None for result in results]
+    return np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8), errors
+
+
+def _not_ours(path: pathlib.Path, error: Exception) -> UserError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"--model={path} is damaged, or not an artefact of gender-export ({reason}); export the run again")

@@ -1,0 +1,76 @@
+"""Emit a `.tflite` file: built-in operators only, batch 1 and resizable, with labels and input size inside."""
+
+import functools
+import json
+import os
+import pathlib
+import zipfile
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+from export.predictor import METADATA
+from gender_tfds import run_folder
+
+
+def emit_tflite(
+    model: keras.Model, path: str | os.PathLike, metadata: dict[str, Any], *, weights: str = "float32"
+) -> None:
+    """Writes a `.tflite` file that takes float32 pixels in [0, 255] and gives p(female), (n, 1).
+
+    Args:
+      model: pixels to p(female), its layers in float32.
+      path: of the file.
+      metadata: goes into the file, as JSON, beside the labels; `unzip -p FILE metadata.json` prints it.
+      weights: `float32`; `float16`, half the size; or `dynamic_int8`, a quarter, with int8 arithmetic where it pays.
+    """
+    target: dict[str, Any] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    options: dict[str, Any] = {}
+    if weights != "float32":
+        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        target["supported_types"] = [tf.float16]
+    # A free batch size would make the browser's runtime refuse the file; batch 1 is made resizable below.
+    signature = [keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32")]
+    model.export(
+        os.fspath(path), format="litert", input_signature=signature, verbose=False, target_spec=target, **options
+    )
+    _make_resizable(path)
+    # Files appended as an uncompressed zip archive are what TensorFlow Lite calls associated files.
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(METADATA, json.dumps(metadata, indent=2))
+        archive.writestr(run_folder.LABELS, "".join(f"{label}\n" for label in metadata["labels"]))
+
+
+emit_float16 = functools.partial(emit_tflite, weights="float16")
+emit_dynamic_int8 = functools.partial(emit_tflite, weights="dynamic_int8")
+
+
+def operators(path: str | os.PathLike) -> set[str]:
+    """Returns the names of the operators in a `.tflite` file; a custom one by its own name, `FlexConv2D`."""
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    codes = flatbuffer_utils.read_model(os.fspath(path)).operatorCodes
+    return {code.customCode.decode() if code.customCode else names[code.builtinCode] for code in codes}
+
+
+def _make_resizable(path: str | os.PathLike) -> None:
+    """Frees the batch size in constant shapes: the converter writes a flatten of batch 1 as a reshape to [1, n]."""
+    file = flatbuffer_utils.read_model(os.fspath(path))
+    for graph in file.subgraphs:
+        for operator in graph.operators:
+            if file.operatorCodes[operator.opcodeIndex].builtinCode != schema.BuiltinOperator.RESHAPE:
+                continue
+            constant = file.buffers[graph.tensors[operator.inputs[1]].buffer]
+            if constant.data is None:
+                continue
+            shape = np.frombuffer(bytes(constant.data), np.int32).copy()
+            if shape[0] == 1 and -1 not in shape:
+                shape[0] = -1
+                constant.data = np.frombuffer(shape.tobytes(), np.uint8)
+                if operator.builtinOptions is not None:
+                    operator.builtinOptions.newShape = shape
+    pathlib.Path(path).write_bytes(flatbuffer_utils.convert_object_to_bytearray(file))

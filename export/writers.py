@@ -1,0 +1,93 @@
+"""Write rows of predictions as they come; the table appears under its name when it is complete."""
+
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TextIO
+
+from gender_tfds.atomic_files import atomic_path
+from gender_tfds.command_line import UserError
+from gender_tfds.run_folder import Prediction
+
+COLUMNS = [field.name for field in dataclasses.fields(Prediction)]
+
+
+class CsvWriter:
+    """A CSV file of predictions: a context manager.
+
+    Rows go to `PATH.partial`, which stays when the run is interrupted and becomes PATH when `finish` is called. File
+    names that are no UTF-8 are written as the bytes they are.
+
+    Args:
+      path: of the complete table.
+      resume: take over the rows of an interrupted run.
+      overwrite: replace a complete table, and throw away an interrupted one.
+
+    Attributes:
+      done: paths of the rows that an interrupted run had written, in their order.
+
+    Raises:
+      UserError: the table is there and neither `resume` nor `overwrite` is given, or can't be written.
+    """
+
+    def __init__(self, path: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
+        self.path = path
+        self.partial = path.with_name(f"{path.name}.partial")
+        for present in (path, self.partial):
+            if present.exists() and not (resume or overwrite):
+                kind = "an interrupted table, go on with it by --resume or" if present == self.partial else "a table,"
+                raise UserError(f"--output={path}: {present} is {kind} start again by --overwrite")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = _complete_rows(self.partial) if resume and self.partial.exists() else []
+            with atomic_path(self.partial) as fresh, _open(fresh, "w") as file:
+                csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+            self._file = _open(self.partial, "a")
+        except OSError as error:
+            raise UserError(f"--output={path} can't be written ({error.strerror}); give another path") from error
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self.done = [row[0] for row in rows]
+        self.errors = sum(bool(row[-1]) for row in rows)
+
+    def write(self, prediction: Prediction) -> None:
+        """Appends a row."""
+        self._writer.writerow(dataclasses.astuple(prediction))
+        self.errors += prediction.error is not None
+
+    def flush(self) -> None:
+        """Hands the rows so far to the operating system: they outlive a kill."""
+        self._file.flush()
+
+    def finish(self) -> None:
+        """Gives the complete table its name."""
+        self._file.close()
+        self.partial.replace(self.path)
+
+    def __enter__(self) -> "CsvWriter":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+
+def _open(path: pathlib.Path, mode: str) -> TextIO:
+    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def _complete_rows(path: pathlib.Path) -> list[Sequence[str]]:
+    """Returns the rows of an interrupted table without its header and without a torn last row.
+
+    Raises:
+      UserError: it is no table of predictions.
+    """
+    with _open(path, "r") as file:
+        text = file.read()
+    rows = list(csv.reader(text.splitlines(keepends=True), strict=False))
+    # a row that was cut inside a quoted name, or before its end, is not complete
+    if rows and (not text.endswith("\n") or len(rows[-1]) != len(COLUMNS)):
+        rows.pop()
+    if (rows and rows[0] != COLUMNS) or any(len(row) != len(COLUMNS) for row in rows):
+        raise UserError(f"{path} is not a table of predictions; move it away or start again by --overwrite")
+    return rows[1:]
