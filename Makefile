@@ -1,0 +1,178 @@
+# Plain `make` lists the targets. Everything is installed into .venv, from the one file requirements.lock.
+
+PYTHON ?= python3
+DATASET ?= drawn_faces
+PRESET ?= seed
+TRAIN_FLAGS ?=
+PYTEST_FLAGS ?= -n 2 --dist loadscope
+UTKFACE_DIR ?=
+RUN ?= runs/$(DATASET)
+
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check lock clean settings FORCE
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 16
+	@echo
+	@echo "  make run DATASET=utkface                       downloads UTKFace with kagglehub"
+	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes UTKFace from a folder"
+	@echo "  Also: PRESET=fast TRAIN_FLAGS='--epochs=3' RUN=runs/another PYTHON=python3.12"
+
+# ---- Installing. A stamp is written after its step, so that an interrupted step is repeated from its start.
+
+VERSIONS := 3.11 3.12 3.13
+version_of = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# A PYTHON that somebody named wins over a .venv made with another version; the default one does not.
+ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
+OTHER_PYTHON = $(if $(filter-out $(call version_of,$(BIN)/python),$(or $(call version_of,$(PYTHON)),none)),FORCE)
+endif
+
+define require_python
+$(if $(filter $(VERSIONS),$(call version_of,$(PYTHON))),,$(error PYTHON=$(PYTHON) is \
+$(or $(addprefix Python ,$(call version_of,$(PYTHON))),no Python that runs here) and one of $(VERSIONS) is needed: \
+name it, as in PYTHON=python3.12))
+endef
+
+.venv/.locked: requirements.lock $(OTHER_PYTHON)
+	$(require_python)
+	@echo "Installing requirements.lock into .venv, some minutes the first time"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install -qq --requirement requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked setup.cfg
+	@rm -f $@
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check
+	@touch $@
+
+# uv has an environment of its own, so that a lock that can't be installed can still be renewed.
+build/uv/.installed:
+	$(require_python)
+	@$(PYTHON) -m venv --clear build/uv
+	@build/uv/bin/python -m pip install -qq uv
+	@touch $@
+
+lock: build/uv/.installed ## renew requirements.lock from setup.cfg, for every Python version and system
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" build/uv/bin/uv pip compile --quiet --upgrade --universal \
+		--python-version $(firstword $(VERSIONS)) --extra dev --annotation-style line \
+		--no-emit-index-url --no-emit-find-links setup.cfg --output-file requirements.lock
+	@echo "requirements.lock names $$(grep -c == requirements.lock) releases"
+
+# ---- Checking
+
+test: .venv/.installed ## run the whole test suite
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: .venv/.installed ## check style and layout
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+clean: ## remove what was installed and built, but no run
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
+
+# ---- The whole road. Steps follow one another by their stamps and outputs: a second `make run` does what is left.
+# .venv is an order-only prerequisite: installing anew is no reason to train anew.
+
+ifneq ($(words $(DATASET)) $(filter drawn_faces utkface,$(DATASET)),1 $(DATASET))
+$(error DATASET=$(DATASET) is not a data set that `make run` knows: give DATASET=drawn_faces or DATASET=utkface)
+endif
+ifeq ($(origin UTKFACE_DIR) $(DATASET),command line drawn_faces)
+$(error UTKFACE_DIR=$(UTKFACE_DIR) is used with UTKFace only: add DATASET=utkface)
+endif
+
+DATA := $(RUN)/data
+WORKDIR := $(RUN)/run
+ARTEFACTS := $(RUN)/artefacts
+PICTURES := $(RUN)/pictures
+SETTINGS := $(strip --preset=$(PRESET) $(TRAIN_FLAGS))
+# A stamp whose output is gone is worth nothing.
+unless = $(if $(wildcard $(1)),,FORCE)
+
+# The settings of an interrupted training are compared by --resume; a finished one is not run again, so here.
+settings:
+	@if [ -e $(RUN)/.trained ] && [ -e $(WORKDIR)/cnn_gender_classifier.keras ] && \
+		[ "$$(cat $(RUN)/.trained)" != '$(SETTINGS)' ]; then \
+		echo "error: $(WORKDIR) was trained with $$(cat $(RUN)/.trained), not with $(SETTINGS);" \
+			"remove it, or keep both with RUN=another_folder" >&2; exit 2; fi
+	@if [ -n '$(UTKFACE_DIR)' ] && [ -e $(RUN)/.built ] && [ -d $(DATA)/$(DATASET) ] && \
+		[ "$$(cat $(RUN)/.built)" != '$(UTKFACE_DIR)' ]; then \
+		echo "error: $(DATA) was built from $$(sed 's/^$$/a download/' $(RUN)/.built), not from $(UTKFACE_DIR);" \
+			"remove it, or keep both with RUN=another_folder" >&2; exit 2; fi
+
+$(RUN)/.built: $(call unless,$(DATA)/$(DATASET)) | settings .venv/.installed
+	@echo "== Building the data set $(DATASET) in $(DATA)"
+	@mkdir -p $(RUN)
+	@$(BIN)/tfds build --data_dir=$(DATA) $(if $(UTKFACE_DIR),--manual_dir='$(UTKFACE_DIR)') \
+		--imports=gender_tfds.$(DATASET) $(DATASET)
+	@echo '$(UTKFACE_DIR)' > $@
+
+$(RUN)/.trained: $(RUN)/.built $(call unless,$(WORKDIR)/cnn_gender_classifier.keras)
+	@rm -f $@
+	@echo "== Training in $(WORKDIR)"
+	@$(BIN)/gender-train --dataset=$(DATASET) --data_dir=$(DATA) --workdir=$(WORKDIR) $(SETTINGS) --resume
+	@echo '$(SETTINGS)' > $@
+
+$(RUN)/.evaluated: $(RUN)/.trained $(call unless,$(WORKDIR)/metrics.json)
+	@echo "== Evaluating on the test split"
+	@$(BIN)/gender-evaluate --workdir=$(WORKDIR) --data_dir=$(DATA)
+	@touch $@
+
+$(RUN)/.exported: $(RUN)/.trained $(call unless,$(ARTEFACTS)/export.json)
+	@echo "== Exporting to $(ARTEFACTS)"
+	@$(BIN)/gender-export --workdir=$(WORKDIR) --data_dir=$(DATA) --output_dir=$(ARTEFACTS)
+	@touch $@
+
+$(RUN)/.drawn: $(call unless,$(PICTURES)) | settings .venv/.installed
+	@echo "== Drawing pictures to score in $(PICTURES)"
+	@$(BIN)/python -m gender_tfds.drawn_faces.draw --output_dir=$(PICTURES) --count=200
+	@touch $@
+
+ifeq ($(DATASET),drawn_faces)
+pictures_to_score = echo $(PICTURES)
+else ifneq ($(UTKFACE_DIR),)
+# The archive's other folders hold the same faces again.
+pictures_to_score = if [ -d '$(UTKFACE_DIR)/UTKFace' ]; then echo '$(UTKFACE_DIR)/UTKFace'; else echo '$(UTKFACE_DIR)'; fi
+else
+pictures_to_score = $(BIN)/python -m gender_tfds.utkface.source
+endif
+
+$(RUN)/.scored: $(RUN)/.exported $(if $(filter drawn_faces,$(DATASET)),$(RUN)/.drawn) \
+		$(call unless,$(RUN)/predictions.csv)
+	@echo "== Scoring pictures"
+	@pictures=$$($(pictures_to_score)) && { \
+		$(BIN)/gender-score --model=$(ARTEFACTS)/model_float32.tflite --input="$$pictures" \
+			--output=$(RUN)/predictions.csv || [ $$? -eq 3 ]; }
+	@touch $@
+
+define RESULTS
+run/cnn_gender_classifier.keras|the trained model, for keras.models.load_model
+run/metrics.json|accuracy and more on the test split
+run/report.html|the run, for reading
+run/confusion_matrix.png|what is taken for what
+run/accuracy_plot.png|accuracy by epoch
+run/loss_plot.png|loss by epoch
+run/sample_predictions.png|test pictures with their predictions
+run/model_plot.png|the network
+artefacts/saved_model/1|for TensorFlow Serving
+artefacts/model_float32.tflite|for gender-score, a phone, a page
+artefacts/model_float16.tflite|half the size
+artefacts/model_dynamic_int8.tflite|a quarter of the size
+predictions.csv|a row for each scored picture
+endef
+export RESULTS
+
+run: settings $(RUN)/.evaluated $(RUN)/.scored ## build the data set, train, evaluate, export, score; all under runs/DATASET/
+	@echo
+	@echo "Done. The results:"
+	@echo "$$RESULTS" | while IFS='|' read -r file what; do \
+		if [ -e "$(RUN)/$$file" ]; then printf '  %-52s %s\n' "$(RUN)/$$file" "$$what"; fi; done
+ifeq ($(DATASET),drawn_faces)
+	@echo "The same on UTKFace:"
+	@echo "  make run DATASET=utkface                       downloads it with kagglehub"
+	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes it from a folder"
+endif

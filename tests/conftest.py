@@ -1,0 +1,46 @@
+"""What many tests need: a small built data set and a small finished run, made once a worker."""
+
+import os
+import pathlib
+from unittest import mock
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
+FACES = 300
+
+
+@pytest.fixture(scope="session")
+def utkface_folder() -> pathlib.Path:
+    """The real UTKFace pictures; skips where they are not."""
+    folder = SHARED_DATA / "utkface"
+    if not folder.is_dir():
+        pytest.skip(f"needs UTKFace's pictures in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> pathlib.Path:
+    """A data_dir in which `drawn_faces` is built with 300 faces."""
+    import tensorflow_datasets as tfds
+
+    from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
+
+    folder = tmp_path_factory.mktemp("data_dir")
+    with mock.patch.object(Builder, "NUM_FACES", FACES):
+        tfds.builder("drawn_faces", data_dir=folder).download_and_prepare()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_run(data_dir, tmp_path_factory) -> pathlib.Path:
+    """The run folder of two short epochs on `drawn_faces`; read it, don't write to it."""
+    from trainer.config import TrainConfig
+    from trainer.train import train_and_evaluate
+
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    config = TrainConfig(image_size=32, batch_size=32, epochs=2)
+    train_and_evaluate(config, str(data_dir), workdir)
+    return workdir
