@@ -138,15 +138,16 @@ else ifneq ($(UTKFACE_DIR),)
 # The archive's other folders hold the same faces again.
 pictures_to_score = if [ -d '$(UTKFACE_DIR)/UTKFace' ]; then echo '$(UTKFACE_DIR)/UTKFace'; else echo '$(UTKFACE_DIR)'; fi
 else
-pictures_to_score = $(BIN)/python -m gender_tfds.utkface.source
+pictures_to_score = $(BIN)/python -m gender_tfds.utkface.download
 endif
 
+# A table that is out of date holds another model's scores, finished or not: it is replaced, never gone on with.
 $(RUN)/.scored: $(RUN)/.exported $(if $(filter drawn_faces,$(DATASET)),$(RUN)/.drawn) \
 		$(call unless,$(RUN)/predictions.csv)
 	@echo "== Scoring pictures"
 	@pictures=$$($(pictures_to_score)) && { \
 		$(BIN)/gender-score --model=$(ARTEFACTS)/model_float32.tflite --input="$$pictures" \
-			--output=$(RUN)/predictions.csv || [ $$? -eq 3 ]; }
+			--output=$(RUN)/predictions.csv --overwrite || [ $$? -eq 3 ]; }
 	@touch $@
 
 define RESULTS

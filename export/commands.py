@@ -5,7 +5,6 @@ import logging
 import os
 import pathlib
 
-from gender_tfds import faces
 from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, setting
 
 log = logging.getLogger(__name__)
@@ -52,7 +51,7 @@ def _score(policy: ScorePolicy) -> int | None:
     from export.writers import CsvWriter
 
     output = pathlib.Path(policy.output)
-    if output.exists() and policy.resume and not policy.overwrite:
+    if output.is_file() and policy.resume and not policy.overwrite:
         log.info("%s is complete; nothing to resume.", output)
         return None
     predictor = load_predictor(policy.model)
@@ -60,7 +59,7 @@ def _score(policy: ScorePolicy) -> int | None:
         counts = score_folder(predictor, pathlib.Path(policy.input), writer)
         writer.finish()
     told = ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
-    log.info("%s: %s. %s", output, told, faces.LABEL_NOTE)
+    log.info("%s: %s. %s", output, told, predictor.note)
     return SOME_ERRORS if counts["errors"] else None
 
 

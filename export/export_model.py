@@ -15,7 +15,7 @@ from export.predictor import load_predictor
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
-from gender_tfds.saved_run import load_classifier, load_record
+from gender_tfds.saved_run import data_note, load_classifier, load_record
 
 log = logging.getLogger(__name__)
 
@@ -87,13 +87,16 @@ def publish(
     """Emits an artefact, compares it, and lets it appear at `path` only if it passes.
 
     Raises:
-      RefusedError: it differs from the reference, or holds an operator that a device's runtime lacks.
+      RefusedError: it differs from the reference, does not run, or holds an operator that a device's runtime lacks.
     """
     with atomic_path(path) as partial:
         emit(partial)
         if path.suffix == ".tflite" and (flex := [op for op in tflite.operators(partial) if op.startswith("Flex")]):
             raise RefusedError(f"it needs TensorFlow's own operators: {', '.join(flex)}")
-        result = parity.compare(load_predictor(partial), reference, encoded)
+        try:
+            result = parity.compare(load_predictor(partial), reference, encoded)
+        except (RuntimeError, UserError) as error:
+            raise RefusedError(f"it does not run: {str(error).splitlines()[0]}") from error
         if failure := result.failure(tolerance, MAX_CHANGED):
             raise RefusedError(failure)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
@@ -108,7 +111,7 @@ def make_metadata(image_size: int, record: dict[str, Any]) -> dict[str, Any]:
         "threshold": run_folder.THRESHOLD,
         "input": "RGB pixels in [0, 255] of a cropped, upright face",
         "output": "probability of female",
-        "note": faces.LABEL_NOTE,
+        "note": data_note(record),
         "data": record["data"]["name"],
         "data_sha256": record["data"]["sha256"],
         "version": metadata.version("gender-classifier"),

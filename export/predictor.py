@@ -10,9 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
+from gender_tfds import faces
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
 
+EXTRA = "assets.extra"  # where SavedModel puts what the graph does not read
 METADATA = "metadata.json"  # travels inside each artefact: labels, image_size and what else gender-export knows
 
 
@@ -21,9 +23,11 @@ class Predictor(Protocol):
 
     Attributes:
       image_size: height and width of the model's input in pixels.
+      note: what must be said beside its answers.
     """
 
     image_size: int
+    note: str
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Returns p(female), float32 (n,) in [0, 1].
@@ -45,8 +49,8 @@ class TFLitePredictor:
             self._interpreter = Interpreter(str(path), num_threads=os.cpu_count())
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]["index"]
-            self.image_size = int(self.metadata["image_size"])
-        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+            self.image_size, self.note = int(self.metadata["image_size"]), str(self.metadata["note"])
+        except Exception as error:  # a foreign archive's metadata may be anything
             raise _not_ours(path, error) from error
         if list(self._input["shape"][1:]) != [self.image_size, self.image_size, 3]:
             raise UserError(
@@ -72,6 +76,7 @@ class KerasPredictor:
 
         self._model = load_classifier(path)
         self.image_size = self._model.input_shape[1]
+        self.note = faces.LABEL_NOTE
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(self._model.predict_on_batch(images), np.float32)[:, 0]
@@ -91,8 +96,9 @@ class SavedModelPredictor:
             self._model = tf.saved_model.load(str(folder))
             self._pixels = self._model.signatures["serving_pixels"]
             self._encoded = self._model.signatures["serving_default"]
+            self.note = str(json.loads((folder / EXTRA / METADATA).read_text())["note"])
             self.image_size = int(self._pixels.structured_input_signature[1]["images"].shape[1])
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except Exception as error:  # TensorFlow raises whatever damaged variables or a foreign model lead to
             raise _not_ours(path, error) from error
 
     def predict(self, images: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from export.predictor import METADATA
+from export.predictor import EXTRA, METADATA
 from gender_tfds import faces, run_folder
 from gender_tfds.images_tf import decode_and_resize
 
@@ -42,7 +42,7 @@ def emit_saved_model(model: keras.Model, path: str | os.PathLike, metadata: dict
     archive.add_endpoint("serving_pixels", pixels)
     version = tf.io.gfile.join(os.fspath(path), "1")
     archive.write_out(version, verbose=False)
-    extra = tf.io.gfile.join(version, "assets.extra")  # where SavedModel puts what is not read by the graph
+    extra = tf.io.gfile.join(version, EXTRA)
     tf.io.gfile.makedirs(extra)
     with tf.io.gfile.GFile(tf.io.gfile.join(extra, METADATA), "w") as file:
         file.write(json.dumps(metadata, indent=2))

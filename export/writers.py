@@ -2,10 +2,11 @@
 
 import csv
 import dataclasses
+import io
 import pathlib
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.command_line import UserError
@@ -29,10 +30,13 @@ class CsvWriter:
       done: paths of the rows that an interrupted run had written, in their order.
 
     Raises:
-      UserError: the table is there and neither `resume` nor `overwrite` is given, or can't be written.
+      UserError: the table is there and neither `resume` nor `overwrite` is given, or can't be written, or what is to
+        be taken over is no table of predictions.
     """
 
     def __init__(self, path: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
+        if path.is_dir():
+            raise UserError(f"--output={path} is a directory; give the path of a table in it")
         self.path = path
         self.partial = path.with_name(f"{path.name}.partial")
         for present in (path, self.partial):
@@ -43,17 +47,19 @@ class CsvWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             rows = _complete_rows(self.partial) if resume and self.partial.exists() else []
             with atomic_path(self.partial) as fresh, _open(fresh, "w") as file:
-                csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+                _writer(file).writerows([COLUMNS, *rows])
             self._file = _open(self.partial, "a")
         except OSError as error:
             raise UserError(f"--output={path} can't be written ({error.strerror}); give another path") from error
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer = _writer(self._file)
+        self._empty = not rows
         self.done = [row[0] for row in rows]
         self.errors = sum(bool(row[-1]) for row in rows)
 
     def write(self, prediction: Prediction) -> None:
         """Appends a row."""
         self._writer.writerow(dataclasses.astuple(prediction))
+        self._empty = False
         self.errors += prediction.error is not None
 
     def flush(self) -> None:
@@ -70,6 +76,26 @@ class CsvWriter:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
+        if self._empty:
+            # nothing to go on with: it would only be in the way of the next, corrected command
+            self.partial.unlink(missing_ok=True)
+
+
+class _LineFeeds:
+    """Ends each row of `csv.writer` in a line feed alone.
+
+    Asked to do so itself, `csv` leaves a name with a carriage return unquoted, and nobody can read that row again.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> None:
+        self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def _writer(file: TextIO) -> Any:
+    return csv.writer(_LineFeeds(file), lineterminator="\r\n")
 
 
 def _open(path: pathlib.Path, mode: str) -> TextIO:
@@ -84,10 +110,17 @@ def _complete_rows(path: pathlib.Path) -> list[Sequence[str]]:
     """
     with _open(path, "r") as file:
         text = file.read()
-    rows = list(csv.reader(text.splitlines(keepends=True), strict=False))
+    header = ",".join(COLUMNS) + "\n"
+    if header.startswith(text):
+        return []
+    try:
+        # not splitlines(): it also splits at a form feed, a U+2028 and more, which names may hold
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error:
+        rows = []
     # a row that was cut inside a quoted name, or before its end, is not complete
     if rows and (not text.endswith("\n") or len(rows[-1]) != len(COLUMNS)):
         rows.pop()
-    if (rows and rows[0] != COLUMNS) or any(len(row) != len(COLUMNS) for row in rows):
+    if not rows or rows[0] != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise UserError(f"{path} is not a table of predictions; move it away or start again by --overwrite")
     return rows[1:]

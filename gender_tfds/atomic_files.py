@@ -30,7 +30,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             # the bytes must be on the disk before the name is, or a power cut leaves an empty file under it
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
-        elif path.is_dir():
+        elif partial.is_dir() and path.is_dir():
             path.rename(folder / "replaced")
         partial.replace(path)
     finally:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from gender_tfds import faces
 from gender_tfds.command_line import UserError
+from gender_tfds.features import face_features
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -31,18 +33,30 @@ def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     """
     module = f"gender_tfds.{name.partition(':')[0]}"
     where = resolve_data_dir(data_dir)
-    ours = name.isidentifier() and importlib.util.find_spec(module) is not None
+    spec = importlib.util.find_spec(module) if name.isidentifier() else None
+    ours = spec is not None and spec.submodule_search_locations is not None  # a package, not a module
     build = f"tfds build {name} --imports={module} --data_dir={where}" if ours else "tfds build"
     try:
-        # read from its files: the code that built it is not needed
-        builder = tfds.builder(name, data_dir=where)
-    except (tfds.core.DatasetNotFoundError, ValueError, OSError) as error:
+        # read from its files: the code that built it is not needed, and `tfds.builder` would take the code's schema,
+        # whatever was built, in a process that has imported it
+        parsed, options = tfds.core.naming.parse_builder_name_kwargs(name, data_dir=where)
+        builder = tfds.core.read_only_builder.builder_from_files(parsed.name, **options)
+    except tfds.core.DatasetNotFoundError as error:
         raise UserError(f"there is no data set {name!r} in {where}; build it with `{build}`") from error
-    if not builder.is_prepared():
-        raise UserError(f"the data set {name!r} is not built in {where}; build it with `{build}`")
+    except Exception as error:  # TFDS raises whatever a damaged file leads to
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise UserError(
+            f"the data set {name!r} can't be opened in {where} ({reason}); if it is damaged, remove it and build it"
+            f" again with `{build}`"
+        ) from error
     features = builder.info.features
     if "label" not in features or list(getattr(features["label"], "names", [])) != list(faces.GENDERS):
         raise UserError(f"the data set {name!r} has no label with the classes {', '.join(faces.GENDERS)}")
+    missing = sorted(set(face_features()) - set(features))
+    if missing:
+        raise UserError(
+            f"the data set {name!r} has no {', '.join(missing)}; each face has {', '.join(face_features())}"
+        )
     return builder
 
 
@@ -74,8 +88,11 @@ def read_encoded(builder: tfds.core.DatasetBuilder, split: str) -> "tf.data.Data
 def fingerprint(builder: tfds.core.DatasetBuilder) -> dict[str, Any]:
     """Returns what identifies the data: name, version, faces a split, counts of the builder, a SHA-256 over it all."""
     folder = pathlib.Path(builder.data_dir)
-    digest = hashlib.sha256()
-    for name in ("dataset_info.json", "features.json", "metadata.json"):
+    # Of dataset_info.json only what tells of the records: it also names the module of the builder, which differs
+    # between `tfds build` inside a folder and by name, and holds the card.
+    records = {split: [info.num_bytes, info.shard_lengths] for split, info in sorted(builder.info.splits.items())}
+    digest = hashlib.sha256(json.dumps([builder.info.full_name, records]).encode())
+    for name in ("features.json", "metadata.json"):
         if (folder / name).is_file():
             digest.update((folder / name).read_bytes())
     return {

@@ -5,7 +5,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from gender_tfds import run_folder
+from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
 
 if TYPE_CHECKING:
@@ -22,9 +22,17 @@ def load_record(workdir: pathlib.Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{workdir} is not a run folder: it holds no {path.name}; give the --workdir of a training run")
     try:
-        return json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError(f"a record is an object, not {type(record).__name__}")
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); train again with --overwrite") from error
+    return record
+
+
+def data_note(record: dict[str, Any]) -> str:
+    """Returns what must be said beside every result of a run, by the data it was trained on."""
+    return record["data"]["metadata"].get("note", faces.LABEL_NOTE)
 
 
 def load_classifier(path: str | os.PathLike) -> "keras.Model":

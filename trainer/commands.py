@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import pathlib
 
-from gender_tfds import faces
 from gender_tfds.command_line import Command, setting
 from trainer.config import TrainConfig
 
@@ -61,7 +60,7 @@ def _say(metrics: dict, folder: pathlib.Path) -> None:
         "Accuracy %.4f (95 %% interval %.4f to %.4f) on %d faces of %s, split %s.",
         *(metrics["accuracy"], low, high, metrics["n"], metrics["dataset"], metrics["split"]),
     )
-    log.info("%s", faces.LABEL_NOTE)
+    log.info("%s", metrics["note"])
     log.info("Numbers and pictures are in %s.", folder)
 
 

@@ -13,7 +13,7 @@ import tqdm
 from gender_tfds import reading, run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.run_folder import Prediction
-from gender_tfds.saved_run import load_classifier, load_record
+from gender_tfds.saved_run import data_note, load_classifier, load_record
 from trainer import metrics, plots, report
 from trainer.input_pipeline import make_eval_dataset
 
@@ -68,7 +68,9 @@ def evaluate_run(
     write_text(folder / run_folder.PREDICTIONS, table.to_csv(index=False))
     # from the file, not from memory: anybody can compute the same numbers from it
     table = pd.read_csv(folder / run_folder.PREDICTIONS)
-    numbers = {"dataset": builder.info.full_name, "split": split, **metrics.compute_metrics(table)}
+    record = load_record(workdir)
+    numbers = {"dataset": builder.info.full_name, "split": split, "note": data_note(record)}
+    numbers |= metrics.compute_metrics(table)
     slices = metrics.compute_slices(table)
     numbers["worst_slice"] = metrics.worst_slice(slices)
     write_text(folder / run_folder.SLICES, slices.to_csv(index=False))
@@ -82,7 +84,6 @@ def evaluate_run(
     plots.plot_sample_predictions(
         shown, first["label"], first["p_female"], folder / run_folder.SAMPLE_PREDICTIONS, title
     )
-    record = load_record(workdir)
     write_text(folder / run_folder.REPORT, report.make_report(record, numbers, slices, workdir, folder))
     if folder == workdir:
         write_text(folder / run_folder.MODEL_CARD, report.make_model_card(record, numbers, slices))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from gender_tfds import faces, run_folder
+from gender_tfds import run_folder
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; color: #1b1b1b;
@@ -22,7 +22,7 @@ td, th { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; bo
 _SHOWN = ("accuracy", "balanced_accuracy", "accuracy_over_3_years", "roc_auc", "log_loss", "brier_score")
 _LICENCES = {
     "utkface": "UTKFace may be used for non-commercial research only; so may a model trained on it.",
-    "drawn_faces": "Trained on drawn pictures: it shows that the program works and says nothing about people.",
+    "drawn_faces": "The drawn pictures carry the licence of this program.",
 }
 
 
@@ -48,7 +48,7 @@ def make_report(
     measured["accuracy"] += f" (95 % interval {low:.4f} to {high:.4f})"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(faces.LABEL_NOTE)} {html.escape(_licence(record))}</p>",
+        f"<p>{html.escape(numbers['note'])} {html.escape(_licence(record))}</p>",
         f"<h2>Numbers</h2>{_facts({'faces': numbers['n'], **measured, 'worst slice': _worst(numbers)})}",
         f'<h2>Slices</h2><div class="wide">{_slice_table(slices).to_html(index=False, border=0)}</div>',
         _picture(folder / run_folder.CONFUSION_MATRIX, "Confusion matrix"),
@@ -84,7 +84,7 @@ metrics: [accuracy]
 ---
 # {record["settings"]["model"]} on {numbers["dataset"]}
 
-{faces.LABEL_NOTE} {_licence(record)}
+{numbers["note"]} {_licence(record)}
 
 **Input:** a cropped, upright face, RGB, {record["settings"]["image_size"]} × {record["settings"]["image_size"]} pixels
 in [0, 255]. **Output:** probability of female, in [0, 1].

@@ -97,7 +97,7 @@ def _fit(
     augmentation = make_augmentation(config)
     model = make_training_model(trained, augmentation)
     model.compile(
-        optimizer=_make_optimizer(config, steps),
+        optimizer=_make_optimizer(config, steps, precision),
         loss="binary_crossentropy",
         metrics=[keras.metrics.BinaryAccuracy(name="accuracy")],
         jit_compile=distribution.choose_jit(config, distribution.device_kind()),
@@ -148,8 +148,10 @@ class _HistoryFile(keras.callbacks.Callback):
         write_text(self.path, pd.DataFrame(self.checkpoints.progress.history).to_csv(index=False))
 
 
-def _make_optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.Optimizer:
+def _make_optimizer(config: TrainConfig, steps_per_epoch: int, precision: str) -> keras.Optimizer:
     rate = config.learning_rate
     if config.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps_per_epoch * config.epochs)
-    return keras.optimizers.get({"class_name": config.optimizer, "config": {"learning_rate": rate}})
+    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": {"learning_rate": rate}})
+    # Keras scales the loss by itself only where the fitted model, not just its layers, has the policy
+    return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "mixed_float16" else optimizer

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import kagglehub
 import requests
 from etils import epath
-from kagglehub.exceptions import KaggleApiHTTPError
+from kagglehub.exceptions import BackendError, CredentialError, DataCorruptionError, UnauthenticatedError
 
 from gender_tfds.command_line import UserError
 
@@ -15,7 +15,14 @@ from gender_tfds.command_line import UserError
 HANDLE = "jangedoo/utkface-new/versions/1"
 # The archive holds the same faces up to three times, so only one folder is read and never a subfolder.
 _FOLDERS = ("UTKFace", "utkface_aligned_cropped/UTKFace", "crop_part1", ".")
-
+# kagglehub's own errors have no base in common; that of a bad status is one of requests'.
+_REFUSALS = (
+    requests.exceptions.RequestException,
+    BackendError,
+    CredentialError,
+    DataCorruptionError,
+    UnauthenticatedError,
+)
 _HOW_TO = (
     "download it from https://www.kaggle.com/datasets/jangedoo/utkface-new, unpack it, and give the folder that holds"
     " UTKFace/ with --manual_dir"
@@ -26,15 +33,15 @@ def download() -> epath.Path:
     """Returns the folder of the archive, downloaded by kagglehub unless it is in its cache.
 
     Raises:
-      UserError: no network, no account, or the data set is not there.
+      UserError: no network, no account, the data set is not there, or arrived damaged.
     """
     try:
         return epath.Path(kagglehub.dataset_download(HANDLE))
     except requests.exceptions.ConnectionError as error:
         raise UserError(f"UTKFace can't be downloaded without a network; {_HOW_TO}") from error
-    except (KaggleApiHTTPError, requests.exceptions.RequestException) as error:
+    except _REFUSALS as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
-        raise UserError(f"Kaggle refused the download of {HANDLE} ({reason}); {_HOW_TO}") from error
+        raise UserError(f"Kaggle's download of {HANDLE} failed ({reason}); {_HOW_TO}") from error
 
 
 def pictures(folder: epath.Path) -> list[epath.Path]:

@@ -39,8 +39,8 @@ class Builder(FaceBuilder):
         labels, skipped = _labels(paths)
         if not labels:
             raise UserError(
-                f"none of the {len(paths)} files in {paths[0].parent} has a UTKFace name (age_gender_race_stamp.jpg);"
-                " give the folder of UTKFace's faces with --manual_dir"
+                f"none of the {len(paths)} files in {paths[0].parent} has a UTKFace name"
+                " (age_gender_race_stamp.jpg.chip.jpg); give the folder of UTKFace's faces with --manual_dir"
             )
         groups = _groups([path for path in paths if path.name in labels])
         found = [

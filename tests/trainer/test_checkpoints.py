@@ -1,0 +1,140 @@
+"""A checkpoint restores everything, is refused when it is not whole, and early stopping follows from it."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from gender_tfds.command_line import UserError
+from trainer.checkpoints import Checkpoints, Progress
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(64, 4)).astype(np.float32)
+Y = (X[:, :1] > 0).astype(np.float32)
+
+
+def _model():
+    keras.utils.set_random_seed(0)
+    classifier = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    inputs = keras.Input((4,))
+    noisy = keras.layers.GaussianNoise(0.5, seed=1)(inputs)
+    model = keras.Model(inputs, classifier(noisy))
+    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    return model, classifier
+
+
+def _fit(path, epochs, *, stop_after=None, patience=0, validation=(X, Y)):
+    """Trains as `trainer.train` does; with `stop_after` only so many epochs, as if killed then."""
+    model, classifier = _model()
+    checkpoints = Checkpoints(path, classifier, faces=64, patience=patience, epochs=epochs)
+    checkpoints.restore(model)
+    done = len(checkpoints.progress.history)
+    if not checkpoints.progress.finished:
+        model.fit(
+            *(X, Y),
+            batch_size=16,
+            shuffle=False,
+            initial_epoch=done,
+            epochs=stop_after or epochs,
+            validation_data=validation,
+            callbacks=[checkpoints],
+            verbose=0,
+        )
+    return checkpoints, model
+
+
+def _numbers(history):
+    return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in history]
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path):
+    whole, model = _fit(tmp_path / "whole.npz", 5)
+    _fit(tmp_path / "parts.npz", 5, stop_after=2)
+    parts, resumed = _fit(tmp_path / "parts.npz", 5)
+    assert _numbers(parts.progress.history) == _numbers(whole.progress.history)
+    assert parts.progress.finished
+    for ours, theirs in zip(parts.best_weights, whole.best_weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(resumed.variables, model.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+@pytest.mark.parametrize("forgotten", ["optimizer", "random generator"])
+def test_a_checkpoint_without_one_part_would_be_noticed(tmp_path, forgotten):
+    whole, _ = _fit(tmp_path / "whole.npz", 5)
+    _fit(tmp_path / "parts.npz", 5, stop_after=2)
+    fresh, _ = _model()
+    names = [variable.path for variable in [*fresh.variables, *fresh.optimizer.variables]]
+    arrays = dict(np.load(tmp_path / "parts.npz"))
+    for number, variable in enumerate([*fresh.variables, *fresh.optimizer.variables]):
+        if ("seed" in names[number]) if forgotten == "random generator" else (number >= len(fresh.variables)):
+            arrays[f"state_{number}"] = variable.numpy()
+    np.savez(tmp_path / "parts.npz", **arrays)
+    parts, _ = _fit(tmp_path / "parts.npz", 5)
+    assert _numbers(parts.progress.history) != _numbers(whole.progress.history)
+
+
+def test_the_weights_kept_are_those_of_the_lowest_validation_loss(tmp_path):
+    # labels turned round: validation gets worse from the first epoch on, while training gets better
+    checkpoints, model = _fit(tmp_path / "c.npz", 4, validation=(X, 1 - Y))
+    assert checkpoints.progress.best_epoch == 1
+    classifier = model.layers[-1]
+    assert not np.array_equal(classifier.get_weights()[0], checkpoints.best_weights[0])
+    losses = []
+    for weights in (checkpoints.best_weights, classifier.get_weights()):
+        classifier.set_weights(weights)
+        losses.append(model.evaluate(X, 1 - Y, verbose=0)[0])
+    assert losses[0] < losses[1]
+
+
+def test_early_stopping_counts_across_a_resume(tmp_path):
+    worse = (X, 1 - Y)
+    stopped, _ = _fit(tmp_path / "whole.npz", 9, patience=3, validation=worse)
+    assert len(stopped.progress.history) == 4  # the best is the first, then three without a better one
+    assert stopped.progress.finished
+    _fit(tmp_path / "parts.npz", 9, patience=3, stop_after=2, validation=worse)
+    parts, _ = _fit(tmp_path / "parts.npz", 9, patience=3, validation=worse)
+    assert len(parts.progress.history) == 4
+    never, _ = _fit(tmp_path / "never.npz", 5, patience=0, validation=worse)
+    assert len(never.progress.history) == 5
+
+
+def test_a_finished_run_does_not_train_again(tmp_path):
+    _fit(tmp_path / "c.npz", 2)
+    before = (tmp_path / "c.npz").read_bytes()
+    again, _ = _fit(tmp_path / "c.npz", 2)
+    assert again.progress.finished
+    assert (tmp_path / "c.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "other model"])
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path, damage):
+    path = tmp_path / "c.npz"
+    _fit(path, 2, stop_after=1)
+    content = path.read_bytes()
+    if damage == "other model":
+        arrays = dict(np.load(path))
+        arrays["state_0"] = np.zeros((7, 1), np.float32)
+        np.savez(path, **arrays)
+    else:
+        path.write_bytes({"cut": content[: len(content) // 2], "garbage": b"\0" * 100, "empty": b""}[damage])
+    with pytest.raises(UserError, match=r"c\.npz is damaged or of another model"):
+        _fit(path, 2)
+
+
+def test_a_loss_that_is_no_number_stops_and_the_last_good_state_stays(tmp_path):
+    path = tmp_path / "c.npz"
+    _fit(path, 3, stop_after=1)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="loss became"):
+        _fit(path, 3, validation=(np.full_like(X, np.nan), Y))
+    assert path.read_bytes() == before
+
+
+def test_progress_names_the_best_epoch():
+    assert Progress().best_epoch == 0
+    rows = [{"epoch": number, "val_loss": loss} for number, loss in enumerate((0.5, 0.3, 0.4), 1)]
+    assert Progress(rows).best_epoch == 2
+    assert json.loads(json.dumps(rows)) == rows

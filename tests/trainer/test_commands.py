@@ -1,0 +1,88 @@
+"""The trainer's commands as they are typed: quick help, presets, and one sentence for each mistake."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from gender_tfds import run_folder
+from trainer import commands
+from trainer.config import TrainConfig
+
+PRESETS = sorted(path.stem for path in commands.TRAIN.presets.glob("*.flags"))
+
+
+def test_help_comes_without_loading_tensorflow():
+    script = (
+        "import sys; from trainer import commands; commands.train(['--help']); commands.evaluate(['--help']);"
+        "print(sorted(set(sys.modules) & {'tensorflow', 'keras', 'tensorflow_datasets', 'matplotlib'}))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+    assert "--[no]flip" in result.stdout
+    assert "gender-train --dataset=utkface" in result.stdout
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_packaged_preset_is_read_and_the_command_line_wins(preset):
+    config, policy = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=77"])
+    assert config.epochs == 77
+    assert policy.workdir == "w"
+    assert config.checked(None) == config
+
+
+def test_the_seed_preset_is_the_seeds_recipe():
+    config, _ = commands.TRAIN.parse(["--workdir=w", "--preset=seed"])
+    assert config == TrainConfig()
+    assert (config.model, config.image_size, config.epochs, config.optimizer) == ("seed_cnn", 64, 10, "adam")
+    assert config.flip
+    assert config.rotation > 0
+
+
+@pytest.mark.parametrize(
+    ("run", "flags", "named"),
+    [
+        (commands.train, ["--workdir=w", "--epoch=3"], "epoch"),
+        (commands.train, ["--workdir=w", "--epochs=0"], "--epochs=0"),
+        (commands.train, [], "--workdir is required"),
+        (commands.train, ["--workdir=w", "--preset=best_of_all"], "best_of_all"),
+        (commands.train, ["--workdir=w", "--model=resnet"], "resnet"),
+        (commands.train, ["--workdir=w", "--data_dir=nowhere"], "tfds build drawn_faces"),
+        (commands.evaluate, ["--workdir=nowhere"], "nowhere"),
+        (commands.evaluate, ["--workdir=w", "pictures"], "pictures"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_2(run, flags, named, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(flags) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("gender-")
+    assert named in line
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_workdir_in_use_is_one_sentence_and_status_2(trained_run, data_dir, capsys):
+    before = (trained_run / run_folder.MODEL).read_bytes()
+    flags = [f"--workdir={trained_run}", f"--data_dir={data_dir}", "--image_size=32", "--batch_size=32", "--epochs=2"]
+    assert commands.train(flags) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert "already holds a run" in lines[-1]
+    assert "Traceback" not in "".join(lines)
+    assert (trained_run / run_folder.MODEL).read_bytes() == before
+    assert commands.train([*flags, "--resume"]) == 0
+
+
+def test_evaluate_says_accuracy_and_what_the_label_is(trained_run, capsys):
+    assert commands.evaluate([f"--workdir={trained_run}", "--split=validation"]) == 0
+    shown = capsys.readouterr().err
+    assert "Accuracy 0." in shown
+    assert "says nothing about people" in shown
+
+
+def test_the_console_scripts_are_these_functions():
+    script = pathlib.Path(sys.executable).with_name("gender-evaluate")
+    result = subprocess.run([script, "--workdir=nowhere"], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "nowhere is not a run folder" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,79 @@
+"""Judging: one row a test face, numbers from the table alone, and again on any split."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gender_tfds import images_cv, reading, run_folder
+from gender_tfds.command_line import UserError
+from gender_tfds.saved_run import load_classifier
+from trainer.evaluate import evaluate_workdir
+from trainer.metrics import compute_metrics
+
+
+@pytest.fixture(scope="module")
+def table(trained_run):
+    return pd.read_csv(trained_run / run_folder.PREDICTIONS)
+
+
+def test_every_test_face_has_one_row_with_its_truth(table, data_dir):
+    builder = reading.open_built("drawn_faces", str(data_dir))
+    truth = {e["filename"].decode(): int(e["label"]) for e in reading.read_encoded(builder, "test").as_numpy_iterator()}
+    assert dict(zip(table["path"], table["label"], strict=True)) == truth
+    assert set(table["fold"]) <= {0, 1}
+
+
+def test_a_row_is_what_the_saved_model_says_of_that_picture(table, trained_run, data_dir):
+    model = load_classifier(trained_run / run_folder.MODEL)
+    builder = reading.open_built("drawn_faces", str(data_dir))
+    examples = list(reading.read_encoded(builder, "test").take(5).as_numpy_iterator())
+    images = np.stack([images_cv.decode_and_resize(e["image"], 32) for e in examples])
+    scores = model.predict(images, verbose=0)[:, 0]
+    np.testing.assert_allclose(table["p_female"][:5], scores, atol=1e-4)
+    assert not np.allclose(table["p_female"][:5], scores[::-1], atol=1e-4)
+
+
+def test_numbers_are_those_of_the_table_by_another_computation(table, trained_run):
+    numbers = json.loads((trained_run / run_folder.METRICS).read_text())
+    predicted = np.where(table["p_female"] > 0.5, "female", "male")
+    assert list(predicted) == list(table["gender"])
+    assert numbers["n"] == len(table)
+    assert numbers["accuracy"] == pytest.approx(np.mean((predicted == "female") == (table["label"] == 1)))
+    ranks = table["p_female"].rank()
+    female = table["label"] == 1
+    area = (ranks[female].sum() - female.sum() * (female.sum() + 1) / 2) / (female.sum() * (~female).sum())
+    assert numbers["roc_auc"] == pytest.approx(area)
+    turned = compute_metrics(table.assign(label=1 - table["label"]))
+    assert turned["accuracy"] == pytest.approx(1 - numbers["accuracy"])
+
+
+def test_another_split_is_judged_beside_the_runs_own(trained_run):
+    before = (trained_run / run_folder.METRICS).read_text()
+    numbers, folder = evaluate_workdir(trained_run, None, "validation", None)
+    assert folder == trained_run / run_folder.EVALUATIONS / "drawn_faces-validation"
+    assert numbers["split"] == "validation"
+    names = {run_folder.METRICS, run_folder.PREDICTIONS, run_folder.SLICES, run_folder.REPORT}
+    names |= {run_folder.CONFUSION_MATRIX, run_folder.SAMPLE_PREDICTIONS}
+    assert {path.name for path in folder.iterdir()} == names
+    assert (trained_run / run_folder.METRICS).read_text() == before
+
+
+def test_the_runs_own_judgement_is_made_again_as_it_was(trained_run, table):
+    numbers = json.loads((trained_run / run_folder.METRICS).read_text())
+    again, folder = evaluate_workdir(trained_run, None, "test", None)
+    assert folder == trained_run
+    assert again == numbers
+    pd.testing.assert_frame_equal(pd.read_csv(trained_run / run_folder.PREDICTIONS), table)
+
+
+@pytest.mark.parametrize(("split", "dataset", "named"), [("tset", None, "tset"), ("test", "nothing", "nothing")])
+def test_what_is_not_there_is_one_sentence(trained_run, split, dataset, named):
+    with pytest.raises(UserError, match=named):
+        evaluate_workdir(trained_run, dataset, split, None)
+
+
+def test_a_folder_that_is_no_run_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="is not a run folder"):
+        evaluate_workdir(tmp_path, None, "test", None)

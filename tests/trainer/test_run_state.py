@@ -1,0 +1,80 @@
+"""A workdir: started, resumed, replaced, or left alone."""
+
+import json
+
+import pytest
+
+from gender_tfds import run_folder
+from gender_tfds.command_line import UserError
+from trainer.config import TrainConfig
+from trainer.run_state import make_record, prepare_workdir
+
+
+def _record(sha="a", **settings):
+    return make_record(TrainConfig(**settings), {"name": "d", "sha256": sha, "metadata": {}}, "/data", "cpu", "float32")
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """A run folder with a model in it."""
+    prepare_workdir(tmp_path / "run", _record(), resume=False, overwrite=False)
+    (tmp_path / "run" / run_folder.MODEL).write_text("a model")
+    (tmp_path / "run" / run_folder.TENSORBOARD).mkdir()
+    return tmp_path / "run"
+
+
+def test_a_new_run_writes_its_record(tmp_path):
+    prepare_workdir(tmp_path / "new" / "run", _record(epochs=3), resume=False, overwrite=False)
+    record = json.loads((tmp_path / "new" / "run" / run_folder.CONFIG).read_text())
+    assert record["settings"]["epochs"] == 3
+    assert record["versions"]["keras"].startswith("3.")
+    assert set(record) >= {"data", "device", "precision", "backend", "python", "command"}
+
+
+def test_a_run_is_not_overwritten_in_silence(workdir):
+    with pytest.raises(UserError, match="already holds a run"):
+        prepare_workdir(workdir, _record(), resume=False, overwrite=False)
+    assert (workdir / run_folder.MODEL).read_text() == "a model"
+
+
+def test_a_run_is_resumed_with_what_it_holds(workdir):
+    before = (workdir / run_folder.CONFIG).read_text()
+    prepare_workdir(workdir, _record(), resume=True, overwrite=False)
+    assert (workdir / run_folder.MODEL).read_text() == "a model"
+    assert (workdir / run_folder.CONFIG).read_text() == before
+
+
+def test_a_run_is_replaced_when_asked_for(workdir):
+    prepare_workdir(workdir, _record(epochs=7), resume=False, overwrite=True)
+    assert [path.name for path in workdir.iterdir()] == [run_folder.CONFIG]
+    assert json.loads((workdir / run_folder.CONFIG).read_text())["settings"]["epochs"] == 7
+
+
+@pytest.mark.parametrize(
+    ("record", "named"), [(_record(learning_rate=0.5), "--learning_rate=0.5"), (_record(sha="b"), "another build")]
+)
+def test_a_run_with_other_settings_or_data_is_not_resumed(workdir, record, named):
+    with pytest.raises(UserError, match=named):
+        prepare_workdir(workdir, record, resume=True, overwrite=False)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_other_things_is_left_alone(tmp_path, overwrite):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"no run \(thesis\.tex\)"):
+        prepare_workdir(tmp_path, _record(), resume=False, overwrite=overwrite)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_file_or_a_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        prepare_workdir(tmp_path / "file", _record(), resume=False, overwrite=False)
+    with pytest.raises(UserError, match="can't be written"):
+        prepare_workdir(tmp_path / "file" / "below", _record(), resume=False, overwrite=False)
+
+
+def test_a_damaged_record_is_one_sentence(workdir):
+    (workdir / run_folder.CONFIG).write_text("{")
+    with pytest.raises(UserError, match="is damaged"):
+        prepare_workdir(workdir, _record(), resume=True, overwrite=False)

@@ -1,0 +1,187 @@
+"""A whole run: it learns, it can be repeated, killed and resumed, and leaves the run folder."""
+
+import dataclasses
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from unittest import mock
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_datasets as tfds
+
+from gender_tfds import faces, run_folder
+from gender_tfds.command_line import UserError
+from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
+from gender_tfds.features import Face
+from trainer.config import TrainConfig
+from trainer.train import train_and_evaluate
+
+SMALL = TrainConfig(image_size=32, batch_size=32, epochs=2)
+TIMES = ["seconds", "images_per_second"]
+
+
+def _history(workdir):
+    return pd.read_csv(workdir / run_folder.HISTORY).drop(columns=TIMES)
+
+
+def test_the_run_folder_holds_all_it_promises(trained_run):
+    names = {value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)}
+    assert {path.name for path in trained_run.iterdir()} == names - {run_folder.EVALUATIONS}
+    assert (trained_run / run_folder.LABELS).read_text() == "male\nfemale\n"
+    assert list(_history(trained_run)["epoch"]) == [1, 2]
+    assert any((trained_run / run_folder.TENSORBOARD).rglob("events.*"))
+    for picture in trained_run.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG"), picture
+
+
+def test_the_seeds_own_lines_work_on_the_saved_file(trained_run):
+    """In a process with Keras and TensorFlow only: importing anything of this project fails there."""
+    script = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("gender_tfds", "trainer", "export"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+import numpy as np
+from tensorflow.keras.models import load_model
+model = load_model("cnn_gender_classifier.keras")
+images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3))
+predictions = model.predict(images, verbose=0)
+labels = (predictions > 0.5).astype(int)
+print(predictions.shape, sorted(set(labels.ravel()) - {0, 1}))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=trained_run, capture_output=True, text=True, check=False
+    )
+    assert result.stdout.strip() == "(4, 1) []", result.stderr
+
+
+def test_two_runs_with_the_same_seed_are_equal_and_with_another_seed_are_not(data_dir, trained_run, tmp_path):
+    train_and_evaluate(SMALL, str(data_dir), tmp_path / "again")
+    pd.testing.assert_frame_equal(_history(tmp_path / "again"), _history(trained_run))
+    ours, theirs = (pd.read_csv(folder / run_folder.PREDICTIONS) for folder in (tmp_path / "again", trained_run))
+    pd.testing.assert_frame_equal(ours, theirs)
+    train_and_evaluate(dataclasses.replace(SMALL, seed=1, epochs=1), str(data_dir), tmp_path / "other")
+    assert not _history(tmp_path / "other").equals(_history(trained_run).head(1))
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_same_history(data_dir, tmp_path):
+    config = dataclasses.replace(SMALL, epochs=4, early_stopping=3)
+    train_and_evaluate(config, str(data_dir), tmp_path / "whole")
+    workdir = tmp_path / "killed"
+    command = [
+        str(pathlib.Path(sys.executable).with_name("gender-train")),
+        f"--data_dir={data_dir}",
+        f"--workdir={workdir}",
+    ]
+    flags = ["--image_size=32", "--batch_size=32", "--epochs=4", "--early_stopping=3", "--resume"]
+    with subprocess.Popen([*command, *flags], stderr=subprocess.PIPE) as process:
+        # between the writing of a checkpoint and the next is where most moments are
+        while not (workdir / run_folder.CHECKPOINT).exists() and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        stderr = process.stderr.read().decode()
+    assert process.returncode == -signal.SIGKILL, stderr
+    assert not (workdir / run_folder.MODEL).exists()
+    with np.load(workdir / run_folder.CHECKPOINT) as arrays:
+        assert len(json.loads(str(arrays["progress"]))["history"]) < 4
+    train_and_evaluate(config, str(data_dir), workdir, resume=True)
+    pd.testing.assert_frame_equal(_history(workdir), _history(tmp_path / "whole"))
+    for name in (run_folder.PREDICTIONS, run_folder.METRICS):
+        assert (workdir / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+def test_a_finished_run_is_not_touched_by_resume_and_in_the_way_without(data_dir, trained_run):
+    before = {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")}
+    metrics = train_and_evaluate(SMALL, str(data_dir), trained_run, resume=True)
+    assert metrics == json.loads((trained_run / run_folder.METRICS).read_text())
+    with pytest.raises(UserError, match="already holds a run"):
+        train_and_evaluate(SMALL, str(data_dir), trained_run)
+    assert {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")} == before
+
+
+def test_fine_tuning_starts_from_the_file(data_dir, trained_run, tmp_path):
+    config = dataclasses.replace(SMALL, init_from=str(trained_run / run_folder.MODEL), epochs=1, learning_rate=0.0)
+    train_and_evaluate(config, str(data_dir), tmp_path / "tuned")
+    ours, theirs = (
+        keras.saving.load_model(folder / run_folder.MODEL).get_weights() for folder in (tmp_path / "tuned", trained_run)
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_saves_float32(data_dir, tmp_path, precision):
+    config = dataclasses.replace(SMALL, precision=precision, optimizer="adamw", schedule="cosine")
+    train_and_evaluate(config, str(data_dir), tmp_path / "run")
+    losses = _history(tmp_path / "run")["loss"]
+    assert losses.iloc[1] < losses.iloc[0]
+    assert _history(tmp_path / "run")["learning_rate"].iloc[1] < 1e-4  # the cosine has come down
+    model = keras.saving.load_model(tmp_path / "run" / run_folder.MODEL)
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert json.loads((tmp_path / "run" / run_folder.CONFIG).read_text())["precision"] == precision
+
+
+def _two_colours(shuffled):
+    """A builder of pictures of one colour each: red is male and blue is female, unless the labels are shuffled."""
+    import cv2
+
+    class Colours(Builder):
+        name = f"colours{int(shuffled)}"
+        NUM_FACES = 400
+
+        def _split_generators(self, dl_manager):
+            rng = np.random.default_rng(0)
+            found = []
+            for number in range(self.NUM_FACES):
+                label = number % 2
+                picture = np.zeros((32, 32, 3), np.uint8)
+                picture[..., 0 if label else 2] = rng.integers(120, 256)
+                seen = int(rng.integers(2)) if shuffled else label
+                found.append(Face(f"{number}.jpg", cv2.imencode(".jpg", picture)[1].tobytes(), seen, group=f"{number}"))
+            return {
+                split: super(Builder, self)._generate_examples([f for f in found if faces.split_of(f.group) == split])
+                for split in faces.SPLIT_FOLDS
+            }
+
+    return Colours
+
+
+def test_two_colours_are_learnt_and_shuffled_labels_are_not(tmp_path):
+    accuracies = {}
+    for shuffled in (False, True):
+        builder = _two_colours(shuffled)(data_dir=tmp_path / "data")
+        builder.download_and_prepare()
+        config = dataclasses.replace(SMALL, dataset=builder.name, epochs=3)
+        metrics = train_and_evaluate(config, str(tmp_path / "data"), tmp_path / builder.name)
+        accuracies[shuffled] = metrics["accuracy"]
+    assert accuracies[False] == 1.0
+    # a coin gives 0.5 ± 0.055 on some 80 faces
+    assert 0.3 < accuracies[True] < 0.7
+
+
+def test_one_class_only_is_one_sentence(tmp_path):
+    with (
+        mock.patch.object(Builder, "NUM_FACES", 200),
+        mock.patch.object(Face, "example", lambda face: {**face_example(face), "label": 1}),
+    ):
+        tfds.builder("drawn_faces", data_dir=tmp_path).download_and_prepare()
+    with pytest.raises(UserError, match="all of one class"):
+        train_and_evaluate(SMALL, str(tmp_path), tmp_path / "run")
+
+
+face_example = Face.example
+
+
+def test_a_data_set_that_is_not_built_leaves_no_workdir(tmp_path):
+    with pytest.raises(UserError, match="tfds build"):
+        train_and_evaluate(SMALL, str(tmp_path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert not any(tmp_path.iterdir())
