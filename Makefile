@@ -9,7 +9,7 @@ UTKFACE_DIR ?=
 RUN ?= runs/$(DATASET)
 
 BIN := .venv/bin
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

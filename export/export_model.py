@@ -40,7 +40,7 @@ def export_run(
     formats: Sequence[str],
     *,
     data_dir: str | None = None,
-    max_faces: int = 1000,
+    max_faces: int = 5000,
 ) -> dict[str, Any]:
     """Writes a run's artefacts, each after it gave the Keras model's answers on test faces.
 

@@ -42,8 +42,9 @@ def emit_tflite(
     _make_resizable(path)
     # Files appended as an uncompressed zip archive are what TensorFlow Lite calls associated files.
     with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
-        archive.writestr(METADATA, json.dumps(metadata, indent=2))
-        archive.writestr(run_folder.LABELS, "".join(f"{label}\n" for label in metadata["labels"]))
+        # without a time of day: the same run gives the same bytes
+        archive.writestr(zipfile.ZipInfo(METADATA), json.dumps(metadata, indent=2))
+        archive.writestr(zipfile.ZipInfo(run_folder.LABELS), "".join(f"{label}\n" for label in metadata["labels"]))
 
 
 emit_float16 = functools.partial(emit_tflite, weights="float16")

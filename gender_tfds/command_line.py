@@ -121,7 +121,7 @@ class Command:
             if rest:
                 raise UserError(f"{rest[0]!r} is not a flag; every setting is given as --name=value")
             for field in self._fields():
-                if field.default is dataclasses.MISSING and not values[field.name].value:
+                if field.default is dataclasses.MISSING and values[field.name].value in (None, ""):
                     raise UserError(f"--{field.name} is required: {field.metadata['help']}")
             return [
                 kind(**{field.name: _plain(values[field.name].value) for field in dataclasses.fields(kind)})

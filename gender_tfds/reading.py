@@ -73,9 +73,10 @@ def check_split(builder: tfds.core.DatasetBuilder, split: str) -> int:
 
 
 def read_encoded(builder: tfds.core.DatasetBuilder, split: str) -> "tf.data.Dataset":
-    """Returns the examples of a split, once each and in the order of the records, read from the shards in parallel.
+    """Returns the examples of a split, once each, read from the shards in parallel.
 
-    Elements are the feature dict of `features.face_features`, with `image` the encoded file, a scalar string.
+    The order is the same every time: that of the records, 16 of each shard in turn. Elements are the feature dict of
+    `features.face_features`, with `image` the encoded file, a scalar string.
     """
     return builder.as_dataset(
         split=split,

@@ -22,7 +22,7 @@ _BATCH = 256
 
 
 def predict_split(model: keras.Model, builder: tfds.core.DatasetBuilder, split: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Returns the table of `predictions.csv`, a row a face in the order of the records, and the first 25 pictures.
+    """Returns the table of `predictions.csv`, a row a face in the order of `read_encoded`, and the first pictures.
 
     Returns:
       A table with the columns of `Prediction` and `TRUTH`, and uint8 (≤ 25, size, size, 3).

@@ -70,9 +70,15 @@ def _labels(paths: Sequence[epath.Path]) -> tuple[dict[str, file_names.Labels], 
     labels, skipped = {}, Counter()
     for path in paths:
         try:
-            labels[path.name] = file_names.parse(path.name)
+            parsed = file_names.parse(path.name)
         except file_names.BadNameError as reason:
             skipped[str(reason)] += 1
+            continue
+        # one such file would stop every training on the set
+        if source.is_whole_jpeg(path):
+            labels[path.name] = parsed
+        else:
+            skipped["damaged"] += 1
     return labels, skipped
 
 
@@ -80,8 +86,11 @@ def _groups(paths: Sequence[epath.Path]) -> Mapping[str, str]:
     """Returns the near-duplicate group of each file name: the least name in it."""
     for folder in (paths[0].parent, paths[0].parent.parent):
         if (folder / _GROUPS_FILE).exists():
+            rows = csv.DictReader((folder / _GROUPS_FILE).read_text().splitlines(), delimiter="\t")
+            if not {"group", "filename"} <= set(rows.fieldnames or ()):
+                raise UserError(f"{folder / _GROUPS_FILE} needs the columns group and filename, separated by tabs")
             members: dict[str, list[str]] = {}
-            for row in csv.DictReader((folder / _GROUPS_FILE).read_text().splitlines(), delimiter="\t"):
+            for row in rows:
                 members.setdefault(row["group"], []).append(row["filename"])
             logging.info("Took %d near-duplicate groups from %s.", len(members), folder / _GROUPS_FILE)
             return {name: min(names) for names in members.values() for name in names}

@@ -1,0 +1,234 @@
+"""gender-export and gender-score as typed: exit statuses, one sentence for a mistake, nothing heavy for nothing."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from export import commands, export_model, tflite
+from export.export_model import EMITTERS
+from export.predictor import load_predictor
+from gender_tfds.drawn_faces.picture import encode_face
+from tests.export.conftest import loaded_by
+
+
+@pytest.fixture
+def pictures(tmp_path) -> pathlib.Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(5):
+        (folder / f"{index}.jpg").write_bytes(encode_face(index))
+    return folder
+
+
+@pytest.fixture
+def command(artefacts, pictures, tmp_path) -> dict[str, str]:
+    """Flags of a gender-score that works."""
+    return {
+        "--model": str(artefacts / "model_float32.tflite"),
+        "--input": str(pictures),
+        "--output": str(tmp_path / "out" / "table.csv"),
+    }
+
+
+def line(flags: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in flags.items()]
+
+
+def sentence(captured) -> str:
+    """Returns what was printed, if it is one line on stderr."""
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.endswith("\n")
+    return captured.err.rstrip("\n")
+
+
+def rows(path: str) -> list[dict[str, str]]:
+    with pathlib.Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scoring_ends_with_0(command, capsys):
+    assert commands.score(line(command)) == 0
+    assert [row["path"] for row in rows(command["--output"])] == [f"{index}.jpg" for index in range(5)]
+    told = capsys.readouterr().err
+    assert "0 errors" in told
+    assert load_predictor(command["--model"]).note in told
+
+
+def test_scoring_with_errors_ends_with_3(command, pictures, capsys):
+    (pictures / "2.jpg").write_bytes(b"")
+    assert commands.score(line(command)) == 3
+    assert [row["error"] for row in rows(command["--output"])] == ["", "", "the file is empty", "", ""]
+    assert "1 errors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({"--modle": "x"}, "unknown flag 'modle'"),
+        ({"--resume": "maybe"}, "--resume"),
+        ({"--input": ""}, "--input is required"),
+        ({"--model": ""}, "--model is required"),
+        ({"--output": ""}, "--output is required"),
+        ({"--input": "/nowhere"}, "--input=/nowhere is not a directory; give a folder of pictures"),
+        ({"--input": __file__}, "is not a directory; give a folder of pictures"),
+        ({"--input": "EMPTY"}, "holds no picture; a picture ends in"),
+        ({"--input": "TEXTS"}, "holds no picture; a picture ends in"),
+        ({"--model": "/nowhere.tflite"}, "--model=/nowhere.tflite does not exist"),
+        ({"--model": __file__}, "is of no known kind"),
+        ({"--output": "/dev/null/table.csv"}, "--output=/dev/null/table.csv can't be written ("),
+        ({"--output": "EMPTY"}, "is a directory"),
+        ({"--output": "EMPTY", "--overwrite": "true"}, "is a directory"),
+        ({"--output": "EMPTY", "--resume": "true"}, "is a directory"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_2(command, flags, told, tmp_path, capsys):
+    folders = {"EMPTY": tmp_path / "empty", "TEXTS": tmp_path / "texts"}
+    for folder in folders.values():
+        folder.mkdir()
+    (folders["TEXTS"] / "a.txt").touch()
+    flags = {name: str(folders.get(value, value)) for name, value in flags.items()}
+    assert commands.score(line({**command, **flags})) == 2
+    message = sentence(capsys.readouterr())
+    assert message.startswith("gender-score: ")
+    assert told in message
+    # nothing in the way of the corrected command
+    assert commands.score(line(command)) == 0
+
+
+def test_an_argument_that_is_no_flag_is_told(command, capsys):
+    assert commands.score([*line(command), "pictures"]) == 2
+    assert "'pictures' is not a flag" in sentence(capsys.readouterr())
+
+
+def test_flags_with_dashes_and_in_two_words_are_accepted(command):
+    assert commands.score([part for pair in command.items() for part in pair]) == 0
+    assert commands.EXPORT.parse(["--output-dir=out", "--workdir=run"])[0].output_dir == "out"
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.partial"])
+def test_an_existing_table_is_not_touched_unasked(command, name, capsys):
+    output = pathlib.Path(command["--output"])
+    output.parent.mkdir()
+    (output.parent / name).write_text("precious")
+    assert commands.score(line(command)) == 2
+    assert "--overwrite" in sentence(capsys.readouterr())
+    assert {path.name: path.read_text() for path in output.parent.iterdir()} == {name: "precious"}
+    assert commands.score([*line(command), "--overwrite"]) == 0
+    assert len(rows(output)) == 5
+    assert [path.name for path in output.parent.iterdir()] == ["table.csv"]
+
+
+def test_a_complete_table_needs_no_resuming(command, capsys):
+    assert commands.score([*line(command), "--resume"]) == 0  # nothing to resume is a start
+    before = pathlib.Path(command["--output"]).read_bytes()
+    capsys.readouterr()
+    assert commands.score([*line(command), "--resume"]) == 0
+    assert "is complete; nothing to resume" in sentence(capsys.readouterr())
+    assert pathlib.Path(command["--output"]).read_bytes() == before
+
+
+def run_in_a_process(name: str, *argv: str) -> subprocess.CompletedProcess:
+    code = f"import sys; from export.commands import {name}; sys.exit({name}())"
+    return subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False)
+
+
+def test_a_mistake_in_a_real_process(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = run_in_a_process("score", *line({**command, "--input": str(tmp_path / "empty")}))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert done.stderr.startswith(f"gender-score: --input={tmp_path / 'empty'} holds no picture;")
+
+
+def test_odd_names_in_a_real_process(command, pictures):
+    """The locale of the process is not what decides how names are written."""
+    name = os.fsdecode(b"\xff\n\xe2\x80\xa8.jpg")
+    (pictures / name).write_bytes(encode_face(7))
+    code = "import sys; from export.commands import score; sys.exit(score())"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line(command)], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert b'"\xff\n\xe2\x80\xa8.jpg",' in pathlib.Path(command["--output"]).read_bytes()
+
+
+def test_scoring_with_a_tflite_file_loads_nothing_heavy(command, tmp_path):
+    code = "from export.commands import score\nassert score() == 0"
+    assert loaded_by(code, tmp_path, *line(command)) == set()
+    assert len(rows(command["--output"])) == 5
+
+
+@pytest.mark.parametrize("name", ["score", "export"])
+def test_help_loads_nothing_heavy_and_lists_every_flag(tmp_path, name):
+    code = (
+        f"from export.commands import {name}\nassert {name}(['--help']) == 0\n"
+        "assert not {'cv2', 'numpy', 'ai_edge_litert'} & set(sys.modules)"
+    )
+    assert loaded_by(code, tmp_path) == set()
+    done = run_in_a_process(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    policy = {"score": commands.ScorePolicy, "export": commands.ExportPolicy}[name]
+    for field in dataclasses.fields(policy):
+        assert field.name in done.stdout
+    assert {"score": commands.SCORE, "export": commands.EXPORT}[name].example in done.stdout
+
+
+@pytest.mark.parametrize("command_", [commands.SCORE, commands.EXPORT], ids=lambda command: command.name)
+def test_the_example_is_a_command_line_that_parses(command_):
+    name, *argv = command_.example.split()
+    assert name == command_.name
+    assert command_.parse(argv)
+
+
+def test_the_default_formats_are_all_there_are():
+    assert list(commands.ExportPolicy(workdir="run", output_dir="out").formats) == list(EMITTERS)
+
+
+def test_exporting_ends_with_0(run, data_dir, tmp_path, capsys):
+    flags = {"--workdir": str(run), "--output_dir": str(tmp_path / "out"), "--formats": "float32"}
+    assert commands.export(line({**flags, "--data_dir": str(data_dir)})) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["export.json", "model_float32.tflite"]
+    assert "Artefacts are in" in capsys.readouterr().err
+
+
+def test_a_refused_artefact_ends_with_1_and_says_why(run, data_dir, tmp_path, monkeypatch, capsys):
+    def swapped(model, path, metadata):
+        import keras
+
+        inputs = keras.Input(model.input_shape[1:])
+        tflite.emit_tflite(keras.Model(inputs, 1 - model(inputs)), path, metadata)
+
+    monkeypatch.setitem(export_model.EMITTERS, "float32", (swapped, *EMITTERS["float32"][1:]))
+    flags = {"--workdir": str(run), "--output_dir": str(tmp_path / "out"), "--formats": "float32,float16"}
+    assert commands.export(line({**flags, "--data_dir": str(data_dir)})) == 1
+    assert "float32: refused, nothing written: p_female differs by" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["export.json", "model_float16.tflite"]
+    results = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert results["float32"]["refused"].startswith("p_female differs by")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({"--workdir": "/nowhere"}, "/nowhere/cnn_gender_classifier.keras is not a file"),
+        ({"--formats": "onnx"}, "--formats=onnx: ['onnx'] is not among"),
+        ({"--formats": ""}, "--formats=: nothing is not among"),
+        ({"--format": "float32"}, "unknown flag 'format'"),
+        ({"--data_dir": "/nowhere"}, "build it with"),
+        ({"--output_dir": "/dev/null"}, "--output_dir=/dev/null can't be written"),
+    ],
+)
+def test_an_exporters_mistake_is_one_sentence_and_2(run, data_dir, tmp_path, flags, told, capsys):
+    right = {"--workdir": str(run), "--output_dir": str(tmp_path / "out"), "--formats": "float32"}
+    assert commands.export(line({**right, "--data_dir": str(data_dir), **flags})) == 2
+    message = sentence(capsys.readouterr())
+    assert message.startswith("gender-export: ")
+    assert told in message
+    assert not (tmp_path / "out").exists()

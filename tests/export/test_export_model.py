@@ -1,0 +1,198 @@
+"""gender-export's work: all formats, their record, and nothing published that differs from the Keras model."""
+
+import json
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from export import export_model, saved_model, tflite
+from export.export_model import EMITTERS, MAX_CHANGED, RESULTS, RefusedError, export_run, make_metadata, publish
+from export.predictor import load_predictor
+from gender_tfds import run_folder
+from gender_tfds.command_line import UserError
+from tests.export.test_parity import Altered
+from tests.export.test_tflite import plant_operator
+
+FLOAT32, TOLERANCE = EMITTERS["float32"][1:]
+
+
+def tree(folder: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_artefact_is_published_and_nothing_else(artefacts):
+    assert tree(artefacts) == sorted([RESULTS, *(file for _, file, _ in EMITTERS.values())])
+
+
+def test_the_record_tells_what_was_compared(artefacts, test_faces):
+    results = json.loads((artefacts / RESULTS).read_text())
+    assert list(results) == list(EMITTERS)
+    for name, (_, file, tolerance) in EMITTERS.items():
+        result = results[name]
+        assert list(result) == ["file", "bytes", "n", "mean_difference", "worst_difference", "labels_changed"]
+        path = artefacts / file
+        files = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
+        assert result["file"] == file
+        assert result["bytes"] == sum(part.stat().st_size for part in files) > 0
+        assert result["n"] == len(test_faces)
+        assert 0 <= result["mean_difference"] <= result["worst_difference"] <= tolerance
+        assert result["labels_changed"] <= MAX_CHANGED * result["n"]
+    # lossy formats do differ: the comparison looks at the artefact and not at Keras twice
+    assert results["dynamic_int8"]["worst_difference"] > results["float32"]["worst_difference"]
+
+
+def test_metadata_names_the_model_and_its_data(run):
+    record = json.loads((run / run_folder.CONFIG).read_text())
+    facts = make_metadata(32, record)
+    assert facts["labels"] == ["male", "female"]
+    assert facts["image_size"] == 32
+    assert facts["threshold"] == 0.5
+    assert facts["data"].startswith("drawn_faces/")
+    assert re.fullmatch("[0-9a-f]{64}", facts["data_sha256"])
+    assert facts["data_sha256"] == record["data"]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("formats", "told"),
+    [
+        (("float32", "onnx"), "--formats=float32,onnx: ['onnx'] is not among saved_model, float32, float16"),
+        ((), "--formats=: nothing is not among saved_model, float32, float16"),
+    ],
+)
+def test_an_unknown_format_is_told_before_anything_is_done(tmp_path, formats, told):
+    with pytest.raises(UserError, match=re.escape(told)):
+        export_run(tmp_path / "no_run", tmp_path / "out", formats)
+    assert tree(tmp_path) == []
+
+
+def test_a_run_that_is_none_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"is not a file; give the \.keras file of a run folder"):
+        export_run(tmp_path, tmp_path / "out", ("float32",))
+    assert tree(tmp_path) == []
+
+
+def test_a_run_without_its_record_is_told(run, tmp_path):
+    shutil.copy(run / run_folder.MODEL, tmp_path)
+    with pytest.raises(UserError, match="is not a run folder"):
+        export_run(tmp_path, tmp_path / "out", ("float32",))
+    assert tree(tmp_path) == [run_folder.MODEL]
+
+
+def test_data_that_is_not_there_is_told(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="build it with"):
+        export_run(run, tmp_path / "out", ("float32",), data_dir=str(tmp_path / "empty"))
+    assert tree(tmp_path) == ["empty"]
+
+
+def test_an_output_folder_that_cannot_be_one_is_told(run, data_dir, tmp_path):
+    (tmp_path / "file").write_text("precious")
+    for output in (tmp_path / "file", tmp_path / "file" / "out"):
+        with pytest.raises(UserError, match=r"--output_dir=.* can't be written \((File exists|Not a directory)\)"):
+            export_run(run, output, ("float32",), data_dir=str(data_dir), max_faces=2)
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def copied(artefacts: pathlib.Path):
+    return lambda path: shutil.copy(artefacts / FLOAT32, path)
+
+
+def test_what_passes_is_published_and_replaces_the_old(artefacts, reference, test_faces, tmp_path):
+    (tmp_path / FLOAT32).write_text("old")
+    result = publish(copied(artefacts), tmp_path / FLOAT32, reference, test_faces, TOLERANCE)
+    assert result["n"] == len(test_faces)
+    assert (tmp_path / FLOAT32).read_bytes() == (artefacts / FLOAT32).read_bytes()
+    assert tree(tmp_path) == [FLOAT32]
+
+
+def test_a_saved_model_replaces_the_old_folder(artefacts, reference, test_faces, tmp_path):
+    (tmp_path / "saved_model" / "2").mkdir(parents=True)
+    tolerance = EMITTERS["saved_model"][2]
+
+    def emit(path: pathlib.Path) -> None:
+        shutil.copytree(artefacts / "saved_model", path)
+
+    publish(emit, tmp_path / "saved_model", reference, test_faces, tolerance)
+    assert tree(tmp_path / "saved_model") == ["1"]
+    assert tree(tmp_path) == ["saved_model"]
+    with pytest.raises(RefusedError):
+        publish(emit, tmp_path / "saved_model", 1 - reference, test_faces, tolerance)
+    assert tree(tmp_path / "saved_model") == ["1"]
+    assert load_predictor(tmp_path / "saved_model").image_size == 32
+
+
+@pytest.mark.parametrize("old", [None, b"an older, good artefact"])
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        {"answers": lambda answers: 1 - answers},
+        {"answers": lambda answers: answers * np.nan},
+        {"answers": lambda answers: np.full_like(answers, answers[0])},
+        {"images": lambda images: images[..., ::-1]},
+    ],
+    ids=["swapped", "nan", "wrong_in_batches", "bgr"],
+)
+def test_what_differs_leaves_nothing(artefacts, reference, test_faces, tmp_path, monkeypatch, alteration, old):
+    if old:
+        (tmp_path / FLOAT32).write_bytes(old)
+    monkeypatch.setattr(export_model, "load_predictor", lambda path: Altered(load_predictor(path), **alteration))
+    with pytest.raises(RefusedError, match="p_female differs by"):
+        publish(copied(artefacts), tmp_path / FLOAT32, reference, test_faces, TOLERANCE)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == ({FLOAT32: old} if old else {})
+
+
+@pytest.mark.parametrize("emit", [tflite.emit_tflite, saved_model.emit_saved_model])
+def test_one_wrong_weight_is_refused(model_copy, reference, test_faces, facts, tmp_path, emit):
+    layer = next(layer for layer in model_copy.layers if layer.weights)
+    kernel, bias = layer.get_weights()
+    kernel[1, 1, 0, 0] += 1
+    layer.set_weights([kernel, bias])
+    path = tmp_path / ("model.tflite" if emit is tflite.emit_tflite else "saved_model")
+    with pytest.raises(RefusedError, match="p_female differs by"):
+        publish(lambda partial: emit(model_copy, partial, facts), path, reference, test_faces, TOLERANCE)
+    assert tree(tmp_path) == []
+
+
+def test_an_operator_that_devices_lack_is_refused(artefacts, reference, test_faces, tmp_path):
+    def emit(path: pathlib.Path) -> None:
+        plant_operator(artefacts / FLOAT32, path, "FlexErfinv")
+
+    with pytest.raises(RefusedError, match="it needs TensorFlow's own operators: FlexErfinv"):
+        publish(emit, tmp_path / FLOAT32, reference, test_faces, TOLERANCE)
+    assert tree(tmp_path) == []
+
+
+def test_what_does_not_run_is_refused(model, reference, test_faces, facts, artefacts, tmp_path, monkeypatch):
+    def torn(path: pathlib.Path) -> None:
+        shutil.copytree(artefacts / "saved_model", path)
+        (path / "1" / "saved_model.pb").write_bytes(b"torn")
+
+    with pytest.raises(RefusedError, match=r"it does not run: .* is damaged"):
+        publish(torn, tmp_path / "saved_model", reference, test_faces, TOLERANCE)
+    monkeypatch.setattr(tflite, "_make_resizable", lambda path: None)
+    with pytest.raises(RefusedError, match="it does not run: "):
+        publish(
+            lambda path: tflite.emit_tflite(model, path, facts), tmp_path / FLOAT32, reference, test_faces, TOLERANCE
+        )
+    assert tree(tmp_path) == []
+
+
+def test_a_refusal_stops_no_other_format_and_is_recorded(run, data_dir, tmp_path, monkeypatch):
+    def corrupted(model, path, metadata):
+        tflite.emit_tflite(model, path, metadata)
+        plant_operator(path, path, "FlexErfinv")
+
+    monkeypatch.setitem(EMITTERS, "float32", (corrupted, FLOAT32, TOLERANCE))
+    (tmp_path / FLOAT32).write_text("old")
+    results = export_run(run, tmp_path, ("float32", "float16"), data_dir=str(data_dir), max_faces=5)
+    assert results["float32"] == {
+        "file": FLOAT32,
+        "refused": "it needs TensorFlow's own operators: FlexErfinv",
+    }
+    assert results["float16"]["n"] == 5
+    assert json.loads((tmp_path / RESULTS).read_text()) == results
+    assert tree(tmp_path) == sorted([RESULTS, FLOAT32, "model_float16.tflite"])
+    assert (tmp_path / FLOAT32).read_text() == "old"

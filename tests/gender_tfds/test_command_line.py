@@ -1,0 +1,241 @@
+"""command_line: flags from a dataclass, presets, one sentence and an exit status for every mistake."""
+
+import dataclasses
+import importlib.metadata
+import logging
+import os
+import signal
+
+import pytest
+
+from gender_tfds import command_line
+from gender_tfds.command_line import Command, UserError, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    epochs: int = setting(10, "passes over the data", lower=1, upper=100)
+    learning_rate: float = setting(0.001, "step size", lower=0)
+    model: str = setting("small", "the network", choices=("small", "large"))
+    batch_size: int = setting(32, "pictures a step", lower=1)
+    cache: bool = setting(True, "keep pictures in memory")
+    names: tuple[str, ...] = setting(("a", "b"), "some names")
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    workdir: str = setting(dataclasses.MISSING, "folder of the run")
+    data_dir: str | None = setting(None, "where the data is")
+    resume: bool = setting(False, "go on")
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before():
+    loggers = [logging.getLogger(name) for name in command_line.PACKAGES]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Returns a function that makes a command; its `main` is the argument."""
+    presets = tmp_path / "presets"
+    presets.mkdir()
+    (presets / "fast.flags").write_text("# comment\n--epochs=3\n--batch_size=64\n--nocache\n")
+    (presets / "best.flags").write_text("--epochs=90\n")
+
+    def make(main=lambda *_: None, **options):
+        options = {"settings": (Config, Policy), "presets": presets} | options
+        return Command("gender-try", "tries something.", "gender-try --workdir=runs/a", main=main, **options)
+
+    return make
+
+
+def _run(command, *argv):
+    """Returns the settings that `main` was called with."""
+    taken = []
+    assert command(lambda *settings: taken.extend(settings)).run(["--workdir=w", *argv]) == 0
+    return taken
+
+
+def test_without_flags_the_defaults_hold(command):
+    assert _run(command) == [Config(), Policy("w")]
+
+
+def test_a_flag_of_every_type(command):
+    config, policy = _run(
+        command, "--epochs=5", "--learning_rate=0.5", "--model=large", "--nocache", "--names=x,y,z", "--data_dir", "d"
+    )
+    assert config == Config(5, 0.5, "large", 32, False, ("x", "y", "z"))
+    assert policy == Policy("w", "d")
+
+
+@pytest.mark.parametrize("flag", ["--batch-size=7", "--batch_size=7"])
+def test_a_dash_is_an_underscore_in_a_flags_name(command, flag):
+    assert _run(command, flag)[0] == Config(batch_size=7)
+
+
+def test_a_dash_in_a_value_stays(command):
+    assert _run(command, "--data-dir=/my-data/a_b")[1].data_dir == "/my-data/a_b"
+
+
+def test_a_preset_wins_over_the_defaults(command):
+    assert _run(command, "--preset=fast")[0] == Config(epochs=3, batch_size=64, cache=False)
+    assert _run(command, "--preset", "fast")[0] == Config(epochs=3, batch_size=64, cache=False)
+
+
+@pytest.mark.parametrize(
+    "argv", [("--preset=fast", "--epochs=7", "--cache"), ("--epochs=7", "--cache", "--preset=fast")]
+)
+def test_the_command_line_wins_over_a_preset_wherever_it_stands(command, argv):
+    assert _run(command, *argv)[0] == Config(epochs=7, batch_size=64, cache=True)
+
+
+def test_a_preset_by_path(command, tmp_path):
+    mine = tmp_path / "mine.flags"
+    mine.write_text("--epochs=42\n")
+    assert _run(command, f"--preset={mine}")[0] == Config(epochs=42)
+
+
+def test_a_run_leaves_nothing_to_the_next(command):
+    _run(command, "--epochs=5")
+    assert _run(command)[0] == Config()
+
+
+MISTAKES = {
+    "unknown flag": (["--workdir=w", "--epohcs=3"], ["epohcs", "Did you mean: epochs"]),
+    "too small": (["--workdir=w", "--epochs=0"], ["epochs", "0", "[1, 100]"]),
+    "too large": (["--workdir=w", "--epochs=101"], ["epochs", "101", "[1, 100]"]),
+    "no number": (["--workdir=w", "--epochs=many"], ["epochs", "many"]),
+    "no choice": (["--workdir=w", "--model=huge"], ["model", "huge", "small", "large"]),
+    "required": ([], ["--workdir is required", "folder of the run"]),
+    "required and empty": (["--workdir="], ["--workdir is required"]),
+    "unknown preset": (["--workdir=w", "--preset=nonesuch"], ["--preset=nonesuch", "best, fast"]),
+    "preset without a name": (["--workdir=w", "--preset"], ["--preset=", "best, fast"]),
+    "no flag": (["--workdir=w", "pictures", "--epochs=3"], ["'pictures' is not a flag"]),
+    "no value": (["--workdir=w", "--epochs"], ["epochs"]),
+    "no flag file": (["--workdir=w", "--flagfile=/nonesuch"], ["/nonesuch"]),
+}
+
+
+@pytest.mark.parametrize(("argv", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_sentence_and_status_2(command, capsys, argv, said):
+    called = []
+    assert command(lambda *settings: called.append(settings)).run(argv) == 2
+    assert called == []
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    assert line.startswith("gender-try: ")
+    for words in said:
+        assert words in line
+
+
+def test_a_mistake_in_a_preset_is_told(command, tmp_path, capsys):
+    (tmp_path / "bad.flags").write_text("--epohcs=42\n")
+    assert command().run(["--workdir=w", f"--preset={tmp_path / 'bad.flags'}"]) == 2
+    assert "epohcs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "-help"])
+def test_help_lists_the_commands_own_flags_and_an_example(command, capsys, flag):
+    assert command().run(["--epochs=3", flag]) == 0  # wherever it stands, and whatever is missing
+    output = capsys.readouterr().out
+    flags = {line.strip() for line in output.splitlines() if line.startswith("  --")}
+    fields = {
+        f"--{name}" for name in ("epochs", "learning_rate", "model", "batch_size", "names", "workdir", "data_dir")
+    }
+    assert flags == fields | {"--[no]cache", "--[no]resume", "--preset=NAME"}
+    assert "gender-try --workdir=runs/a" in output
+    text = " ".join(output.split())
+    for words in ("tries something.", "best, fast", "default 10", "one of small, large", "required", "default a,b"):
+        assert words in text
+
+
+def test_without_presets_there_is_no_such_flag(command, capsys):
+    bare = command(presets=None)
+    assert "--preset" not in bare.help()
+    assert bare.run(["--workdir=w", "--preset=fast"]) == 2
+    assert "preset" in capsys.readouterr().err
+
+
+def test_version(command, capsys):
+    assert command().run(["--version"]) == 0
+    assert capsys.readouterr().out == f"gender-try {importlib.metadata.version('gender-classifier')}\n"
+
+
+@pytest.mark.parametrize("status", [None, 0, 3])
+def test_the_status_is_what_main_returns(command, status):
+    assert command(lambda *_: status).run(["--workdir=w"]) == (status or 0)
+
+
+def test_a_users_mistake_inside_main(command, capsys):
+    def main(*_):
+        raise UserError("w is not a run folder; give another")
+
+    assert command(main).run(["--workdir=w"]) == 2
+    assert capsys.readouterr().err == "gender-try: w is not a run folder; give another\n"
+
+
+def test_a_fault_of_ours_is_not_hidden(command):
+    def main(*_):
+        raise ZeroDivisionError("a fault")
+
+    with pytest.raises(ZeroDivisionError, match="a fault"):
+        command(main).run(["--workdir=w"])
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def _terminate(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise AssertionError("a signal's handler runs before the next line")
+
+
+@pytest.mark.parametrize(("main", "status"), [(_interrupt, 130), (_terminate, 143)])
+@pytest.mark.parametrize("argv", [["--workdir=my run"], ["--workdir=my run", "--resume"]])
+def test_an_interrupted_command_says_how_to_go_on(command, capsys, main, status, argv):
+    before = signal.getsignal(signal.SIGTERM)
+    assert command(main).run(argv) == status
+    assert capsys.readouterr().err == "gender-try: interrupted; to go on: gender-try '--workdir=my run' --resume\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_command_that_cannot_resume_is_told_as_it_was(command, capsys):
+    assert command(_interrupt, settings=(Config,)).run(["--epochs=3"]) == 130
+    assert capsys.readouterr().err.endswith("to go on: gender-try --epochs=3\n")
+
+
+def test_the_projects_log_goes_to_stderr_as_plain_text(command, capsys):
+    def main(*_):
+        logging.getLogger("trainer.train").info("epoch 1")
+        logging.getLogger("somebody.else").info("noise")
+
+    for _ in range(2):  # a second run says nothing twice
+        command(main).run(["--workdir=w"])
+        output = capsys.readouterr()
+        assert (output.out, output.err) == ("", "epoch 1\n")
+
+
+def test_flags_are_not_absls_own(command):
+    from absl import flags
+
+    before = set(flags.FLAGS)
+    _run(command, "--epochs=3")
+    assert set(flags.FLAGS) == before
+
+
+def test_explaining_twice_installs_one_handler(monkeypatch):
+    # that the handler does its work, `tfds build` shows in test_utkface.py
+    handlers = []
+    monkeypatch.setattr(command_line.app, "EXCEPTION_HANDLERS", handlers)
+    for _ in range(2):
+        command_line.explain_user_errors()
+    assert len(handlers) == 1
+    assert handlers[0].wants(UserError("mine"))
+    assert not handlers[0].wants(ValueError("ours"))

@@ -1,0 +1,114 @@
+"""features: the schema, splits by fold, counts that leave nothing out, and shards small enough to share out."""
+
+import dataclasses
+from unittest import mock
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from etils import epath
+from tensorflow_datasets.core.utils import shard_utils
+
+from gender_tfds import faces, features
+from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
+from gender_tfds.features import Face
+
+FACES = [Face(f"{number}.jpg", b"", number % 2, f"{number}.jpg") for number in range(50)]
+
+
+def test_the_schema():
+    schema = features.face_features()
+    assert list(schema) == ["image", "label", "age", "ethnicity", "filename", "group", "fold"]
+    assert schema["label"].names == list(faces.GENDERS)
+    assert schema["ethnicity"].names == list(faces.ETHNICITIES)
+    assert (schema["image"].shape, schema["image"].np_dtype) == ((None, None, 3), np.uint8)
+    assert (schema["age"].np_dtype, schema["fold"].np_dtype) == (np.int32, np.int32)
+
+
+def test_a_face_is_an_example_of_the_schema():
+    face = Face("a.jpg", b"encoded", 1, "group of a", 33, 4)
+    assert face.example() == {
+        "filename": "a.jpg",
+        "image": b"encoded",
+        "label": 1,
+        "group": "group of a",
+        "age": 33,
+        "ethnicity": 4,
+        "fold": faces.fold("group of a"),
+    }
+    assert set(face.example()) == set(features.face_features())
+
+
+def test_what_is_not_given_is_unknown():
+    example = FACES[0].example()
+    assert (example["age"], example["ethnicity"]) == (-1, -1)
+
+
+def test_a_group_is_in_one_split():
+    grouped = [dataclasses.replace(face, group="one") for face in FACES]
+    assert features.by_split(grouped) == {faces.split_of("one"): grouped}
+    assert len(features.by_split(FACES)) == 3  # without the group they are in all of them
+
+
+def test_each_face_is_in_the_split_of_its_group_once():
+    splits = features.by_split(FACES)
+    assert sorted(face.filename for members in splits.values() for face in members) == sorted(
+        face.filename for face in FACES
+    )
+    for split, members in splits.items():
+        assert {faces.split_of(face.group) for face in members} == {split}
+
+
+def test_no_faces_no_splits():
+    assert features.by_split([]) == {}
+
+
+def test_counts_are_returned_and_logged():
+    with mock.patch.object(features.logging, "info") as info:
+        counts = features.describe(FACES[:3], {"too_old": 2, "blank": 1})
+    assert counts == {"faces": 3, "labels": {"female": 1, "male": 2}, "skipped": {"blank": 1, "too_old": 2}}
+    assert (info.call_args.args[0] % info.call_args.args[1:]) == (
+        "Found 3 faces (1 female, 2 male); skipped: 1 blank, 2 too_old."
+    )
+
+
+def test_nothing_skipped_is_said_too():
+    with mock.patch.object(features.logging, "info") as info:
+        assert features.describe(FACES, {})["skipped"] == {}
+    assert info.call_args.args[-1] == "none"
+
+
+def test_eighty_megabytes_are_several_shards():
+    size, examples = 80 << 20, 16_000
+    assert features._ShardConfig().get_number_shards(size, examples) > 1
+    assert shard_utils.ShardConfig().get_number_shards(size, examples) == 1  # what it would be without ours
+    assert features._ShardConfig().get_number_shards(1 << 20, 200) == 1
+
+
+def test_a_number_of_shards_that_was_asked_for_is_kept():
+    assert features._DownloadConfig(num_shards=5).get_shard_config().get_number_shards(1 << 20, 200) == 5
+
+
+@pytest.mark.parametrize(("least", "several"), [(20_000, True), (8 << 20, False)])
+def test_a_build_uses_our_shards(tmp_path, least, several):
+    with (
+        mock.patch.object(features._ShardConfig, "min_shard_size", least),
+        mock.patch.object(Builder, "NUM_FACES", 40),
+    ):
+        builder = Builder(data_dir=tmp_path)
+        builder.download_and_prepare()
+    assert (builder.info.splits["train"].num_shards > 1) == several
+    assert builder.info.splits.total_num_examples == 40
+
+
+@pytest.mark.parametrize("given", [None, "~/faces", "/faces"])
+def test_a_builder_knows_the_manual_dir_that_was_given(tmp_path, given):
+    builder = Builder(data_dir=tmp_path)
+    with mock.patch.object(Builder, "_split_generators", side_effect=InterruptedError), pytest.raises(InterruptedError):
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=given))
+    assert builder.manual_dir == (epath.Path(given).expanduser() if given else None)
+
+
+def test_the_base_is_no_data_set():
+    assert "face_builder" not in tfds.list_builders()
+    assert "drawn_faces" in tfds.list_builders()

@@ -1,0 +1,119 @@
+"""images_cv: the centred square in RGB, whatever the format, or a ValueError that says why not."""
+
+import io
+from unittest import mock
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from gender_tfds import images_cv
+from gender_tfds.drawn_faces.picture import draw_face, encode_face
+
+SIZES = (32, 96, 128, 200)
+
+
+def encode(pixels, kind, **options):
+    """Returns the bytes of an image file; another library's than the one under test."""
+    image = pixels if isinstance(pixels, PIL.Image.Image) else PIL.Image.fromarray(pixels)
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_result_is_uint8_rgb_of_the_size(size):
+    result = images_cv.decode_and_resize(encode_face(0), size)
+    assert (result.shape, result.dtype) == ((size, size, 3), np.uint8)
+    assert result.flags.c_contiguous
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
+def test_red_stays_red(kind):
+    red = np.zeros((40, 40, 3), np.uint8)
+    red[..., 0] = 200
+    result = images_cv.decode_and_resize(encode(red, kind), 32).astype(int)
+    assert result[..., 0].min() > 150
+    assert result[..., 1:].max() < 50
+
+
+def test_a_picture_of_the_size_is_left_as_it_is():
+    drawn = draw_face(1)
+    np.testing.assert_array_equal(images_cv.decode_and_resize(encode(drawn, "PNG"), 128), drawn)
+
+
+@pytest.mark.parametrize("tall", [False, True])
+def test_the_square_is_the_middle(tall):
+    middle = draw_face(2)
+    wide = np.zeros((128, 190, 3), np.uint8)
+    wide[:, 31 : 31 + 128] = middle
+    picture, expected = (wide.transpose(1, 0, 2), middle.transpose(1, 0, 2)) if tall else (wide, middle)
+    encoded = encode(np.ascontiguousarray(picture), "PNG")
+    np.testing.assert_array_equal(images_cv.decode_and_resize(encoded, 128), expected)
+    # a squeezed or a left-aligned picture would not pass
+    assert not np.array_equal(wide[:, :128], middle)
+    assert not np.array_equal(cv2.resize(wide, (128, 128)), middle)
+
+
+def test_shrinking_averages_areas():
+    drawn = draw_face(3)
+    means = drawn.reshape(32, 4, 32, 4, 3).mean(axis=(1, 3))
+    result = images_cv.decode_and_resize(encode(drawn, "PNG"), 32)
+    assert np.abs(result - means).max() <= 0.5
+    # a plain bilinear shrink skips pixels
+    assert np.abs(cv2.resize(drawn, (32, 32), interpolation=cv2.INTER_LINEAR) - means).max() > 0.5
+
+
+def test_a_picture_of_one_pixel_is_enlarged():
+    result = images_cv.decode_and_resize(encode(np.array([[[10, 20, 30]]], np.uint8), "PNG"), 8)
+    np.testing.assert_array_equal(result, np.broadcast_to([10, 20, 30], (8, 8, 3)))
+
+
+def test_every_kind_of_pixel_becomes_rgb():
+    drawn = PIL.Image.fromarray(draw_face(4))
+    alpha = drawn.convert("RGBA")
+    alpha.putalpha(90)
+    gray = np.asarray(drawn.convert("L"))
+    palette = drawn.quantize(64)
+    for image, expected in (
+        (drawn.convert("L"), np.stack([gray] * 3, -1)),
+        (alpha, np.asarray(drawn)),
+        (palette, np.asarray(palette.convert("RGB"))),
+    ):
+        np.testing.assert_array_equal(images_cv.decode_and_resize(encode(image, "PNG"), 128), expected)
+
+
+def test_the_exif_orientation_is_honoured():
+    drawn = PIL.Image.fromarray(draw_face(5))
+    exif = drawn.getexif()
+    exif[0x0112] = 6  # shown after a quarter turn clockwise
+    turned = images_cv.decode_and_resize(encode(drawn, "JPEG", exif=exif), 128)
+    upright = images_cv.decode_and_resize(encode(drawn, "JPEG"), 128)
+    np.testing.assert_array_equal(turned, np.rot90(upright, -1))
+    assert not np.array_equal(turned, upright)
+
+
+ENCODED = encode_face(0)
+DAMAGED = {
+    "empty": b"",
+    "random": np.random.default_rng(0).bytes(2000),
+    "text": b"<html>404 Not Found</html>",
+    "header": ENCODED[:4],
+    "cut JPEG": ENCODED[: len(ENCODED) // 2],
+    "cut PNG": encode(draw_face(0), "PNG")[:5000],
+}
+
+
+@pytest.mark.parametrize("encoded", DAMAGED.values(), ids=DAMAGED)
+def test_what_is_no_picture_is_a_value_error(encoded):
+    with pytest.raises(ValueError, match=r"empty|decode"):
+        images_cv.decode_and_resize(encoded, 32)
+
+
+def test_a_picture_too_large_is_a_value_error():
+    # the limit is read when the process starts, so the error is OpenCV's, planted
+    error = cv2.error("too large")
+    error.err = "pixels <= CV_IO_MAX_IMAGE_PIXELS"
+    with mock.patch.object(cv2, "imdecode", side_effect=error), pytest.raises(ValueError, match="MAX_IMAGE_PIXELS"):
+        images_cv.decode_and_resize(ENCODED, 32)

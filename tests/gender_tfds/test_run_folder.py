@@ -1,0 +1,59 @@
+"""run_folder: the names that others rely on, and what a row of predictions says."""
+
+import dataclasses
+
+import pytest
+
+from gender_tfds import run_folder
+from gender_tfds.run_folder import Prediction
+
+
+def test_the_names_of_the_first_release_stay():
+    assert {
+        "cnn_gender_classifier.keras",
+        "model_plot.png",
+        "accuracy_plot.png",
+        "loss_plot.png",
+        "confusion_matrix.png",
+        "sample_predictions.png",
+    } <= set(_file_names())
+
+
+def _file_names():
+    return [value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)]
+
+
+def test_no_two_things_have_one_name():
+    names = _file_names()
+    assert len(names) == len(set(names))
+    assert not any("/" in name for name in names)
+
+
+def test_the_columns_in_order():
+    assert [field.name for field in dataclasses.fields(Prediction)] == [
+        "path",
+        "gender",
+        "confidence",
+        "p_female",
+        "error",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("p_female", "gender", "confidence"),
+    [
+        (0.0, "male", 1.0),
+        (0.25, "male", 0.75),
+        (0.5, "male", 0.5),
+        (0.5 + 2**-16, "female", 0.500015),
+        (0.75, "female", 0.75),
+        (1.0, "female", 1.0),
+    ],
+)
+def test_the_more_probable_gender_is_predicted(p_female, gender, confidence):
+    row = Prediction.from_probability("a.jpg", p_female)
+    assert row == Prediction("a.jpg", gender, confidence, round(p_female, 6), None)
+
+
+def test_a_row_without_a_prediction_has_an_error_and_nothing_else():
+    assert dataclasses.astuple(Prediction("a.jpg", error="damaged")) == ("a.jpg", None, None, None, "damaged")
