@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from gender_tfds.images_cv import NUDGE
+
 
 def decode_and_resize(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """Returns the centred square of a picture as a uint8 RGB tensor of shape (size, size, 3).
@@ -31,6 +33,6 @@ def decode_and_resize(encoded: tf.Tensor, size: int) -> tf.Tensor:
         lambda: tf.image.resize(image, (size, size), method="area"),
         lambda: tf.image.resize(image, (size, size), method="bilinear"),
     )
-    image = tf.cast(tf.round(resized), tf.uint8)
+    image = tf.cast(tf.round(resized + NUDGE), tf.uint8)
     image.set_shape((size, size, 3))
     return image
