@@ -1,15 +1,28 @@
 """What many tests need: a small built data set and a small finished run, made once a worker."""
 
+import logging
 import os
 import pathlib
 from unittest import mock
 
 import pytest
 
+from gender_tfds.command_line import PACKAGES
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 FACES = 300
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were():
+    """Takes back what a command that a test ran in this process did to the log: it writes to that test's stderr."""
+    yield
+    for package in PACKAGES:
+        logger = logging.getLogger(package)
+        logger.handlers[:] = []
+        logger.propagate = True
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ def test_this_machine_is_of_a_known_kind():
     ("device", "chosen"), [("cpu", "float32"), ("gpu", "mixed_float16"), ("tpu", "mixed_bfloat16")]
 )
 def test_auto_chooses_by_device_and_says_so(device, chosen, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("trainer"), "propagate", True)
     with caplog.at_level(logging.INFO, "trainer"):
         assert distribution.choose_precision(TrainConfig(), device) == chosen
     assert chosen in caplog.text

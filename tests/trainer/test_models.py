@@ -30,6 +30,10 @@ def test_a_model_gives_probabilities_and_survives_its_file(name, images, tmp_pat
     assert not np.allclose(model.predict(images / 255.0, verbose=0), scores, atol=1e-3)
 
 
+def test_every_model_can_be_asked_for():
+    assert set(TrainConfig.__dataclass_fields__["model"].metadata["choices"]) == set(MODELS)
+
+
 def test_the_seed_model_is_the_recipe():
     layers = [layer.__class__.__name__ for layer in MODELS["seed_cnn"](64).layers]
     assert layers == [

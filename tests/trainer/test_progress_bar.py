@@ -34,7 +34,6 @@ def test_a_terminal_shows_a_bar(monkeypatch):
 
 
 def test_no_terminal_shows_no_bar_but_a_line_an_epoch(monkeypatch, caplog):
-    monkeypatch.setattr(logging.getLogger("trainer"), "propagate", True)
     with caplog.at_level(logging.INFO, "trainer"):
         _, shown = _show(io.StringIO(), monkeypatch)
     assert shown == ""
