@@ -36,7 +36,7 @@ def decode_and_resize(encoded: bytes, size: int) -> np.ndarray:
     if side == size:
         return np.ascontiguousarray(square)
     method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    # In float32, which costs no more: on bytes OpenCV rounds by rules of its own, and differs from TensorFlow by a level
+    # In float32, which costs no more: on bytes OpenCV rounds by rules of its own and differs from TensorFlow by a level
     # in up to every eighth place, enough to move a probability by 0.005. The nudge lifts halves, which either library's
     # arithmetic leaves a hair above or below.
     return np.rint(cv2.resize(square.astype(np.float32), (size, size), interpolation=method) + NUDGE).astype(np.uint8)

@@ -123,8 +123,14 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
     with saved_figure(path, figsize=(6.5, 0.62 * len(layers) + 1)) as figure:
         axes = figure.subplots()
         axes.set_axis_off()
-        axes.set(xlim=(0, 10), ylim=(-len(layers), 0.6))
+        axes.set(xlim=(0, 10), ylim=(-len(layers), 1))
         axes.set_title(f"{model.name}: {model.count_params():,} parameters")
+        for x, side, text in (
+            (0.5, "left", "layer"),
+            (4.2, "left", "name"),
+            (9.5, "right", "output shape   parameters"),
+        ):
+            axes.text(x, 0.5, text, ha=side, fontsize=8, color="#444444")
         for row, layer in enumerate(layers):
             axes.add_patch(FancyBboxPatch((0.3, -row - 0.28), 9.4, 0.56, boxstyle="round,pad=0.02", fc="#E8F1F8"))
             shape = " × ".join("n" if side is None else str(side) for side in layer.output.shape)

@@ -50,7 +50,7 @@ def make_report(
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{html.escape(numbers['note'])} {html.escape(_licence(record))}</p>",
         f"<h2>Numbers</h2>{_facts({'faces': numbers['n'], **measured, 'worst slice': _worst(numbers)})}",
-        f'<h2>Slices</h2><div class="wide">{_slice_table(slices).to_html(index=False, border=0)}</div>',
+        "<h2>Slices</h2>" + _slices(slices),
         _picture(folder / run_folder.CONFUSION_MATRIX, "Confusion matrix"),
         _picture(folder / run_folder.SAMPLE_PREDICTIONS, "Sample predictions"),
         _picture(workdir / run_folder.ACCURACY_PLOT, "Accuracy over the epochs"),
@@ -132,7 +132,15 @@ def _slice_table(slices: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _slices(slices: pd.DataFrame) -> str:
+    if slices.empty:
+        return "<p>The data set gives neither age nor ethnicity.</p>"
+    return f'<div class="wide">{_slice_table(slices).to_html(index=False, border=0)}</div>'
+
+
 def _markdown_table(table: pd.DataFrame) -> str:
+    if table.empty:
+        return "The data set gives neither age nor ethnicity, so there are no slices."
     rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
