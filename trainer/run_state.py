@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import os
 import pathlib
 import platform
 import shlex
@@ -11,6 +10,8 @@ import shutil
 import sys
 from importlib import metadata
 from typing import Any
+
+import keras
 
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
@@ -38,7 +39,7 @@ def prepare_workdir(workdir: pathlib.Path, record: dict[str, Any], *, resume: bo
         raise UserError(f"--workdir={workdir} is a file; give a folder")
     strangers = [path.name for path in workdir.iterdir()] if workdir.is_dir() else []
     strangers = sorted(name for name in strangers if not name.startswith(".partial-"))
-    if strangers and not config_file.is_file():
+    if strangers and not _is_run(config_file):
         raise UserError(
             f"--workdir={workdir} holds files that are no run ({', '.join(strangers[:3])}); give a new folder"
         )
@@ -67,11 +68,22 @@ def make_record(
         "data_dir": data_dir,
         "device": device,
         "precision": precision,
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "backend": keras.config.backend(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in _VERSIONS},
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+
+
+def _is_run(config_file: pathlib.Path) -> bool:
+    """Returns whether a `config.json` is there and a run's; many programs have a file of that name."""
+    if not config_file.is_file():
+        return False
+    try:
+        content = json.loads(config_file.read_text())
+    except ValueError:
+        return True  # a damaged one is told of as such
+    return isinstance(content, dict) and {"settings", "data"} <= set(content)
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:

@@ -66,6 +66,15 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path, overwrite):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_another_programs_config_json_makes_no_run(tmp_path, overwrite):
+    (tmp_path / "config.json").write_text('{"architectures": ["Bert"]}')
+    (tmp_path / "README.md").write_text("a card written by hand")
+    with pytest.raises(UserError, match="no run"):
+        prepare_workdir(tmp_path, _record(), resume=False, overwrite=overwrite)
+    assert (tmp_path / "README.md").read_text() == "a card written by hand"
+
+
 def test_a_file_or_a_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
