@@ -20,7 +20,7 @@ help: ## list the targets
 	@echo
 	@echo "  make run DATASET=utkface                       downloads UTKFace with kagglehub"
 	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes UTKFace from a folder"
-	@echo "  Also: PRESET=fast TRAIN_FLAGS='--epochs=3' RUN=runs/another PYTHON=python3.12"
+	@echo "  Also: PRESET=smoke TRAIN_FLAGS='--epochs=3' RUN=runs/another PYTHON=python3.12"
 
 # ---- Installing. A stamp is written after its step, so that an interrupted step is repeated from its start.
 
@@ -95,6 +95,8 @@ unless = $(if $(wildcard $(1)),,FORCE)
 
 # The settings of an interrupted training are compared by --resume; a finished one is not run again, so here.
 settings:
+	@if [ -n '$(UTKFACE_DIR)' ] && [ ! -d '$(UTKFACE_DIR)' ]; then \
+		echo "error: UTKFACE_DIR=$(UTKFACE_DIR) is not a directory; give the folder of UTKFace" >&2; exit 2; fi
 	@if [ -e $(RUN)/.trained ] && [ -e $(WORKDIR)/cnn_gender_classifier.keras ] && \
 		[ "$$(cat $(RUN)/.trained)" != '$(SETTINGS)' ]; then \
 		echo "error: $(WORKDIR) was trained with $$(cat $(RUN)/.trained), not with $(SETTINGS);" \

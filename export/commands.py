@@ -6,6 +6,7 @@ import os
 import pathlib
 
 from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, setting
+from gender_tfds.terminal import without_native_noise
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ class ExportPolicy:
     """What to export, and where to."""
 
     workdir: str = setting(dataclasses.MISSING, "folder of the run")
-    output_dir: str = setting(dataclasses.MISSING, "folder for the artefacts; those in it are replaced")
+    output_dir: str = setting(dataclasses.MISSING, "folder for the artefacts; those of the same formats are replaced")
     formats: tuple[str, ...] = setting(
         ("saved_model", "float32", "float16", "dynamic_int8"), "artefacts to make, from the default's"
     )
@@ -38,7 +39,8 @@ class ScorePolicy:
 def _export(policy: ExportPolicy) -> int | None:
     # the converter is TensorFlow's, also for a run that was trained on JAX
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    from export.export_model import export_run
+    with without_native_noise():
+        from export.export_model import export_run
 
     results = export_run(policy.workdir, policy.output_dir, policy.formats, data_dir=policy.data_dir)
     log.info("Artefacts are in %s.", policy.output_dir)
@@ -46,17 +48,19 @@ def _export(policy: ExportPolicy) -> int | None:
 
 
 def _score(policy: ScorePolicy) -> int | None:
-    from export.predictor import load_predictor
-    from export.score import score_folder
+    from export.predictor import identify, load_predictor
+    from export.score import errors_in_complete_table, score_folder
     from export.writers import CsvWriter
 
-    output = pathlib.Path(policy.output)
-    if output.is_file() and policy.resume and not policy.overwrite:
+    output, folder = pathlib.Path(policy.output), pathlib.Path(policy.input)
+    if output.is_file() and policy.resume:
+        errors = errors_in_complete_table(output, folder)
         log.info("%s is complete; nothing to resume.", output)
-        return None
+        return SOME_ERRORS if errors else None
     predictor = load_predictor(policy.model)
-    with CsvWriter(output, resume=policy.resume, overwrite=policy.overwrite) as writer:
-        counts = score_folder(predictor, pathlib.Path(policy.input), writer)
+    model = identify(policy.model)
+    with CsvWriter(output, resume=policy.resume, overwrite=policy.overwrite, begun_with=model) as writer:
+        counts = score_folder(predictor, folder, writer)
         writer.finish()
     told = ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
     log.info("%s: %s. %s", output, told, predictor.note)

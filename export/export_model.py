@@ -59,10 +59,10 @@ def export_run(
     """
     unknown = sorted(set(formats) - set(EMITTERS))
     if unknown or not formats:
-        raise UserError(f"--formats={','.join(formats)}: {unknown or 'nothing'} is not among {', '.join(EMITTERS)}")
+        raise UserError(f"--formats={','.join(formats)}: give one or more of {', '.join(EMITTERS)}")
     workdir, output_dir = pathlib.Path(workdir).expanduser(), pathlib.Path(output_dir).expanduser()
-    model = load_classifier(workdir / run_folder.MODEL)
     record = load_record(workdir)
+    model = load_classifier(workdir / run_folder.MODEL)
     encoded = _test_faces(record, data_dir, max_faces)
     reference = parity.reference_probabilities(model, encoded)
     facts = make_metadata(model.input_shape[1], record)

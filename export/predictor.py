@@ -1,5 +1,6 @@
 """Run any artefact: encoded pictures in, probabilities of female out. TensorFlow is imported only where it runs."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -10,9 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
-from gender_tfds import faces
+from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
+from gender_tfds.terminal import without_native_noise
 
 EXTRA = "assets.extra"  # where SavedModel puts what the graph does not read
 METADATA = "metadata.json"  # travels inside each artefact: labels, image_size and what else gender-export knows
@@ -72,11 +74,12 @@ class KerasPredictor:
     """A run folder's `.keras` file."""
 
     def __init__(self, path: pathlib.Path) -> None:
-        from gender_tfds.saved_run import load_classifier
+        from gender_tfds.saved_run import data_note, load_classifier, load_record
 
         self._model = load_classifier(path)
         self.image_size = self._model.input_shape[1]
-        self.note = faces.LABEL_NOTE
+        in_run_folder = (path.parent / run_folder.CONFIG).is_file()
+        self.note = data_note(load_record(path.parent)) if in_run_folder else faces.LABEL_NOTE
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(self._model.predict_on_batch(images), np.float32)[:, 0]
@@ -89,8 +92,9 @@ class SavedModelPredictor:
         versions = [folder for folder in path.iterdir() if folder.name.isdigit()]
         folder = max(versions, key=lambda folder: int(folder.name)) if versions else path
         if not (folder / "saved_model.pb").is_file():
-            raise UserError(f"{path} is a folder without a SavedModel; give the one that gender-export wrote")
-        import tensorflow as tf
+            raise UserError(f"--model={path} is a folder without a SavedModel; give the one that gender-export wrote")
+        with without_native_noise():
+            import tensorflow as tf
 
         try:
             self._model = tf.saved_model.load(str(folder))
@@ -131,6 +135,16 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     if suffix not in LOADERS:
         raise UserError(f"--model={path} is of no known kind; give {kinds}")
     return LOADERS[suffix](path)
+
+
+def identify(path: str | os.PathLike) -> str:
+    """Returns an artefact's name and the beginning of the SHA-256 of its content."""
+    path = pathlib.Path(path)
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.read_bytes())
+    return f"{path.name} (SHA-256 {digest.hexdigest()[:12]})"
 
 
 def decode_all(

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import tqdm
 
 from export.predictor import Predictor, decode_all
-from export.writers import CsvWriter
+from export.writers import CsvWriter, read_rows
 from gender_tfds.command_line import UserError
 from gender_tfds.run_folder import Prediction
 
@@ -50,7 +50,7 @@ def list_pictures(folder: pathlib.Path) -> list[str]:
     if not found:
         raise UserError(f"--input={folder} holds no picture; a picture ends in {', '.join(sorted(SUFFIXES))}")
     if others:
-        log.info("%d files are no pictures by their suffix and get no row.", others)
+        log.info("Files that are no pictures by their suffix, and get no row: %d.", others)
     return sorted(found, key=os.fsencode)
 
 
@@ -114,6 +114,21 @@ def score_folder(predictor: Predictor, folder: pathlib.Path, writer: CsvWriter) 
             bar.update(len(predictions))
     counts["errors"] = writer.errors
     return counts
+
+
+def errors_in_complete_table(table: pathlib.Path, folder: pathlib.Path) -> int:
+    """Returns how many rows of a finished table hold errors.
+
+    Raises:
+      UserError: it is no table of predictions, or not of what is in this folder now.
+    """
+    rows = read_rows(table)
+    if [row[0] for row in rows] != list_pictures(folder):
+        raise UserError(
+            f"{table} is complete, but of another folder, or --input={folder} has changed since; score it into another"
+            " table, or replace this one by --overwrite"
+        )
+    return sum(bool(row[-1]) for row in rows)
 
 
 def _load(paths: Sequence[pathlib.Path], image_size: int) -> tuple:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
-from gender_tfds.atomic_files import atomic_path
+from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.run_folder import Prediction
 
@@ -25,6 +25,7 @@ class CsvWriter:
       path: of the complete table.
       resume: take over the rows of an interrupted run.
       overwrite: replace a complete table, and throw away an interrupted one.
+      begun_with: what decides the rows, such as the model; a table begun with something else is not gone on with.
 
     Attributes:
       done: paths of the rows that an interrupted run had written, in their order.
@@ -34,18 +35,25 @@ class CsvWriter:
         be taken over is no table of predictions.
     """
 
-    def __init__(self, path: pathlib.Path, *, resume: bool, overwrite: bool) -> None:
+    def __init__(self, path: pathlib.Path, *, resume: bool, overwrite: bool, begun_with: str = "") -> None:
         if path.is_dir():
             raise UserError(f"--output={path} is a directory; give the path of a table in it")
         self.path = path
         self.partial = path.with_name(f"{path.name}.partial")
+        self._settings = path.with_name(f"{path.name}.partial.settings")  # outlives a kill, as the rows do
         for present in (path, self.partial):
             if present.exists() and not (resume or overwrite):
-                kind = "an interrupted table, go on with it by --resume or" if present == self.partial else "a table,"
-                raise UserError(f"--output={path}: {present} is {kind} start again by --overwrite")
+                go_on = ", go on with it by --resume" if present == self.partial else ""
+                raise UserError(f"--output={path}: {present} exists already{go_on}, or replace it by --overwrite")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            rows = _complete_rows(self.partial) if resume and self.partial.exists() else []
+            rows = read_rows(self.partial) if resume and self.partial.exists() else []
+            if rows and self._settings.is_file() and self._settings.read_text() != begun_with:
+                raise UserError(
+                    f"--resume: {self.partial} was begun with {self._settings.read_text()}, not with {begun_with}; give"
+                    " that, or start again by --overwrite"
+                )
+            write_text(self._settings, begun_with)
             with atomic_path(self.partial) as fresh, _open(fresh, "w") as file:
                 _writer(file).writerows([COLUMNS, *rows])
             self._file = _open(self.partial, "a")
@@ -70,6 +78,7 @@ class CsvWriter:
         """Gives the complete table its name."""
         self._file.close()
         self.partial.replace(self.path)
+        self._settings.unlink(missing_ok=True)
 
     def __enter__(self) -> "CsvWriter":
         return self
@@ -79,6 +88,7 @@ class CsvWriter:
         if self._empty:
             # nothing to go on with: it would only be in the way of the next, corrected command
             self.partial.unlink(missing_ok=True)
+            self._settings.unlink(missing_ok=True)
 
 
 class _LineFeeds:
@@ -102,8 +112,8 @@ def _open(path: pathlib.Path, mode: str) -> TextIO:
     return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
 
 
-def _complete_rows(path: pathlib.Path) -> list[Sequence[str]]:
-    """Returns the rows of an interrupted table without its header and without a torn last row.
+def read_rows(path: pathlib.Path) -> list[Sequence[str]]:
+    """Returns the rows of a table, also of an interrupted one: without its header and without a torn last row.
 
     Raises:
       UserError: it is no table of predictions.

@@ -2,8 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import logging
-import os
 import pathlib
 import shlex
 import signal
@@ -16,8 +14,9 @@ from typing import Any
 
 from absl import app, flags
 
+from gender_tfds.terminal import show_log
+
 DONE, FAULT, USER_ERROR, SOME_ERRORS = 0, 1, 2, 3  # exit statuses; 128 + signal number when interrupted
-PACKAGES = ("gender_tfds", "trainer", "export")
 
 
 class UserError(Exception):
@@ -87,8 +86,6 @@ class Command:
         """
         argv = list(sys.argv[1:] if argv is None else argv)
         show_log()
-        # TensorFlow's C++ side talks of missing CUDA on every machine without a GPU; what fails is raised in Python too
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         previous = signal.signal(signal.SIGTERM, _terminate)
         try:
             if {"--help", "-h", "-help"} & set(argv):
@@ -123,12 +120,17 @@ class Command:
             for field in self._fields():
                 if field.default is dataclasses.MISSING and values[field.name].value in (None, ""):
                     raise UserError(f"--{field.name} is required: {field.metadata['help']}")
+            names = {field.name for field in self._fields()}
+            if {"resume", "overwrite"} <= names and values.resume and values.overwrite:
+                raise UserError("--resume and --overwrite exclude each other; give one of them")
             return [
                 kind(**{field.name: _plain(values[field.name].value) for field in dataclasses.fields(kind)})
                 for kind in self.settings
             ]
         except (flags.Error, OSError) as error:
-            message = " ".join(str(error).replace("Unknown command line flag", "unknown flag").split()).rstrip(". ?")
+            message = " ".join(str(error).split()).rstrip(". ?")
+            message = message.replace("Unknown command line flag", "unknown flag")
+            message = message.replace("invalid literal for int() with base 10:", "not a whole number:")
             raise UserError(f"{message}; {self.name} --help lists what is allowed") from error
 
     def help(self) -> str:
@@ -150,7 +152,8 @@ class Command:
             lines += _flag_help(name, field.metadata["help"] + (f" ({'; '.join(facts)})" if facts else ""))
         lines += [
             "",
-            "Exit status: 0 done, 1 a fault of the program, 2 a user's mistake, 3 done but some rows hold errors.",
+            "Exit status: 0 done, 1 a fault of the program, 2 a user's mistake, 3 done but some rows hold errors,",
+            "130 or 143 interrupted.",
         ]
         return "\n".join(lines)
 
@@ -191,8 +194,10 @@ class Command:
         return files + rest
 
     def _go_on(self, argv: Sequence[str]) -> str:
-        resumable = any(field.name == "resume" for field in self._fields()) and "--resume" not in argv
-        return shlex.join([self.name, *argv, *(["--resume"] if resumable else [])])
+        if not any(field.name == "resume" for field in self._fields()):
+            return shlex.join([self.name, *argv])
+        kept = [argument for argument in argv if argument.partition("=")[0] not in ("--resume", "--overwrite")]
+        return shlex.join([self.name, *kept, "--resume"])
 
 
 class _Terminated(KeyboardInterrupt):
@@ -201,17 +206,6 @@ class _Terminated(KeyboardInterrupt):
 
 def _terminate(number: int, frame: types.FrameType | None) -> None:
     raise _Terminated
-
-
-def show_log() -> None:
-    """Sends this project's log lines, as plain text, to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    for package in PACKAGES:
-        logger = logging.getLogger(package)
-        logger.handlers[:] = [handler]
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
 
 
 def _plain(value: Any) -> Any:

@@ -3,10 +3,12 @@
 import json
 import os
 import pathlib
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
+from gender_tfds.terminal import without_native_noise
 
 if TYPE_CHECKING:
     import keras
@@ -43,13 +45,16 @@ def load_classifier(path: str | os.PathLike) -> "keras.Model":
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise UserError(f"{path} is not a file; give the .keras file of a run folder")
-    import keras
+        raise UserError(f"{path} is not a file; a run folder holds it when its training is finished")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is damaged, or not a .keras file; give the {run_folder.MODEL} of a run folder")
+    with without_native_noise():
+        import keras
 
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever a damaged or foreign archive leads to
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{path} can't be loaded as a Keras model ({reason}); give the .keras file of a run") from error
     shape, output = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if not (isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2] and shape[1] and shape[3] == 3):

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from gender_tfds.command_line import PACKAGES
+from gender_tfds.terminal import PACKAGES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -5,6 +5,7 @@ import logging
 import pathlib
 
 from gender_tfds.command_line import Command, setting
+from gender_tfds.terminal import without_native_noise
 from trainer.config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class EvaluatePolicy:
 
 
 def _train(config: TrainConfig, policy: TrainPolicy) -> None:
-    from trainer.train import train_and_evaluate
+    with without_native_noise():
+        from trainer.train import train_and_evaluate
 
     metrics = train_and_evaluate(
         config,
@@ -48,7 +50,8 @@ def _train(config: TrainConfig, policy: TrainPolicy) -> None:
 
 
 def _evaluate(policy: EvaluatePolicy) -> None:
-    from trainer.evaluate import evaluate_workdir
+    with without_native_noise():
+        from trainer.evaluate import evaluate_workdir
 
     metrics, folder = evaluate_workdir(policy.workdir, policy.dataset, policy.split, policy.data_dir)
     _say(metrics, folder)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -69,7 +70,7 @@ def evaluate_run(
     # from the file, not from memory: anybody can compute the same numbers from it
     table = pd.read_csv(folder / run_folder.PREDICTIONS)
     record = load_record(workdir)
-    numbers = {"dataset": builder.info.full_name, "split": split, "note": data_note(record)}
+    numbers = {"dataset": builder.info.full_name, "split": split, "note": _notes(record, builder)}
     numbers |= metrics.compute_metrics(table)
     slices = metrics.compute_slices(table)
     numbers["worst_slice"] = metrics.worst_slice(slices)
@@ -89,6 +90,12 @@ def evaluate_run(
         write_text(folder / run_folder.MODEL_CARD, report.make_model_card(record, numbers, slices))
     write_text(folder / run_folder.METRICS, json.dumps(numbers, indent=2) + "\n")
     return numbers
+
+
+def _notes(record: dict[str, Any], judged: tfds.core.DatasetBuilder) -> str:
+    """Returns what must be said of the data that the run was trained on and of those it is judged on, each once."""
+    notes = [data_note(record), data_note({"data": reading.fingerprint(judged)})]
+    return " ".join(dict.fromkeys(notes))
 
 
 def evaluate_workdir(

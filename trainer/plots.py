@@ -66,7 +66,7 @@ def plot_confusion_matrix(matrix: Sequence[Sequence[int]], path: pathlib.Path, t
             yticklabels=faces.GENDERS,
             cbar_kws={"label": "share of the true class"},
         )
-        axes.set(xlabel="predicted", ylabel="label (perceived gender)")
+        axes.set(xlabel="predicted", ylabel="label")
         axes.set_title(title)
 
 
@@ -125,18 +125,21 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
         axes.set_axis_off()
         axes.set(xlim=(0, 10), ylim=(-len(layers), 1))
         axes.set_title(f"{model.name}: {model.count_params():,} parameters")
-        for x, side, text in (
-            (0.5, "left", "layer"),
-            (4.2, "left", "name"),
-            (9.5, "right", "output shape   parameters"),
-        ):
+        columns = {
+            "layer": (0.5, "left"),
+            "name": (3.4, "left"),
+            "output shape": (8.0, "right"),
+            "parameters": (9.5, "right"),
+        }
+        for text, (x, side) in columns.items():
             axes.text(x, 0.5, text, ha=side, fontsize=8, color="#444444")
         for row, layer in enumerate(layers):
             axes.add_patch(FancyBboxPatch((0.3, -row - 0.28), 9.4, 0.56, boxstyle="round,pad=0.02", fc="#E8F1F8"))
             shape = " × ".join("n" if side is None else str(side) for side in layer.output.shape)
             axes.text(0.5, -row, f"{layer.__class__.__name__}", va="center", fontweight="bold", fontsize=9)
-            axes.text(4.2, -row, layer.name, va="center", fontsize=8, color="#444444")
-            axes.text(9.5, -row, f"{shape}   {layer.count_params():,}", va="center", ha="right", fontsize=8)
+            axes.text(3.4, -row, layer.name, va="center", fontsize=8, color="#444444")
+            axes.text(8.0, -row, shape, va="center", ha="right", fontsize=8)
+            axes.text(9.5, -row, f"{layer.count_params():,}", va="center", ha="right", fontsize=8)
             if row:
                 axes.annotate("", (5, -row + 0.3), (5, -row + 0.7), arrowprops={"arrowstyle": "->", "color": "grey"})
 

@@ -12,7 +12,8 @@ from gender_tfds import run_folder
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; color: #1b1b1b;
-       background: #fff; overflow-wrap: anywhere; }
+       background: #fff; }
+h1, td.fact { overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; background: #fff; }
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; }
@@ -22,7 +23,7 @@ td, th { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; bo
 _SHOWN = ("accuracy", "balanced_accuracy", "accuracy_over_3_years", "roc_auc", "log_loss", "brier_score")
 _LICENCES = {
     "utkface": "UTKFace may be used for non-commercial research only; so may a model trained on it.",
-    "drawn_faces": "The drawn pictures carry the licence of this program.",
+    "drawn_faces": "The pictures of drawn_faces carry the licence of this program.",
 }
 
 
@@ -48,13 +49,13 @@ def make_report(
     measured["accuracy"] += f" (95 % interval {low:.4f} to {high:.4f})"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(numbers['note'])} {html.escape(_licence(record))}</p>",
+        f"<p>{html.escape(numbers['note'])} {html.escape(_licences(record, numbers))}</p>",
         f"<h2>Numbers</h2>{_facts({'faces': numbers['n'], **measured, 'worst slice': _worst(numbers)})}",
         "<h2>Slices</h2>" + _slices(slices),
         _picture(folder / run_folder.CONFUSION_MATRIX, "Confusion matrix"),
         _picture(folder / run_folder.SAMPLE_PREDICTIONS, "Sample predictions"),
-        _picture(workdir / run_folder.ACCURACY_PLOT, "Accuracy over the epochs"),
-        _picture(workdir / run_folder.LOSS_PLOT, "Loss over the epochs"),
+        _picture(workdir / run_folder.ACCURACY_PLOT, "Accuracy over the epochs of training"),
+        _picture(workdir / run_folder.LOSS_PLOT, "Loss over the epochs of training"),
         _picture(workdir / run_folder.TRAIN_BATCH, "Training faces after augmentation"),
         _picture(workdir / run_folder.MODEL_PLOT, "Model"),
         f"<h2>Settings</h2>{_facts(record['settings'])}",
@@ -84,7 +85,7 @@ metrics: [accuracy]
 ---
 # {record["settings"]["model"]} on {numbers["dataset"]}
 
-{numbers["note"]} {_licence(record)}
+{numbers["note"]} {_licences(record, numbers)}
 
 **Input:** a cropped, upright face, RGB, {record["settings"]["image_size"]} × {record["settings"]["image_size"]} pixels
 in [0, 255]. **Output:** probability of female, in [0, 1].
@@ -107,14 +108,19 @@ Accuracy **{numbers["accuracy"]:.4f}** (95 % interval {low:.4f} to {high:.4f}) o
 ## Use
 
 For research and teaching on image classification. Not for decisions about a person, not to tell anybody's identity,
-not for surveillance: the label is what an annotator saw in a picture, in two words.
+not for surveillance.
 
 Trained by `{record["command"]}`, data fingerprint `{record["data"]["sha256"]}`.
 """
 
 
-def _licence(record: dict[str, Any]) -> str:
-    return _LICENCES.get(record["settings"]["dataset"], "Mind the licence of the data that the model was trained on.")
+def _licences(record: dict[str, Any], numbers: dict[str, Any]) -> str:
+    """Returns a sentence for each data set that the run was trained or judged on, and one for what it started from."""
+    names = dict.fromkeys([record["settings"]["dataset"], numbers["dataset"].partition("/")[0]])
+    said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
+    if record["settings"]["init_from"]:
+        said.append(f"Training started from {record['settings']['init_from']}, whose data's licence holds too.")
+    return " ".join(said)
 
 
 def _worst(numbers: dict[str, Any]) -> str:
@@ -147,8 +153,8 @@ def _markdown_table(table: pd.DataFrame) -> str:
 
 def _facts(facts: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><th>{html.escape(str(name))}</th>"
-        f"<td>{html.escape(value if isinstance(value, str) else json.dumps(value))}</td></tr>"
+        f"<tr><th>{html.escape(str(name).replace('_', ' '))}</th>"
+        f'<td class="fact">{html.escape(value if isinstance(value, str) else json.dumps(value))}</td></tr>'
         for name, value in facts.items()
     )
     return f'<div class="wide"><table>{rows}</table></div>'

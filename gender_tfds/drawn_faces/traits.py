@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 NOTE = (
-    "These faces are drawn by code: a model that learns them shows that the road from files to scores works, and says"
-    " nothing about people."
+    "The pictures of drawn_faces are drawn by code: a model trained or judged on them shows that the road from files to"
+    " scores works, and says nothing about people."
 )
 LABEL_NOISE = 0.04  # the share of faces whose label is not the gender they were drawn as; nothing visible tells them
 SEED = 0

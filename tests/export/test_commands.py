@@ -12,8 +12,10 @@ import pytest
 
 from export import commands, export_model, tflite
 from export.export_model import EMITTERS
-from export.predictor import load_predictor
+from export.predictor import identify, load_predictor
+from export.writers import CsvWriter
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.run_folder import Prediction
 from tests.export.conftest import loaded_by
 
 
@@ -214,12 +216,42 @@ def test_a_refused_artefact_ends_with_1_and_says_why(run, data_dir, tmp_path, mo
     assert results["float32"]["refused"].startswith("p_female differs by")
 
 
+def test_a_finished_table_keeps_its_status_and_is_only_of_its_own_folder(command, pictures, capsys):
+    (pictures / "broken.jpg").write_bytes(b"no picture")
+    assert commands.score(line(command)) == 3
+    assert commands.score([*line(command), "--resume"]) == 3
+    (pictures / "new.jpg").write_bytes(encode_face(9))
+    capsys.readouterr()
+    assert commands.score([*line(command), "--resume"]) == 2
+    assert "is complete, but of another folder" in sentence(capsys.readouterr())
+    pathlib.Path(command["--output"]).write_text("a,b\n1,2\n")
+    assert commands.score([*line(command), "--resume"]) == 2
+    assert "is not a table of predictions" in sentence(capsys.readouterr())
+
+
+def test_a_table_is_not_gone_on_with_by_another_model(command, artefacts, pictures, capsys):
+    def begin(model):
+        with CsvWriter(output, resume=False, overwrite=True, begun_with=identify(model)) as writer:
+            writer.write(Prediction.from_probability("0.jpg", 0.25))
+
+    output = pathlib.Path(command["--output"])
+    begin(artefacts / "model_float16.tflite")
+    assert commands.score([*line(command), "--resume"]) == 2
+    message = sentence(capsys.readouterr())
+    assert "was begun with model_float16.tflite" in message
+    assert "not with model_float32.tflite" in message
+    begin(artefacts / "model_float32.tflite")
+    assert commands.score([*line(command), "--resume"]) == 0
+    assert rows(command["--output"])[0]["p_female"] == "0.25"
+    assert list(output.parent.iterdir()) == [output]
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        ({"--workdir": "/nowhere"}, "/nowhere/cnn_gender_classifier.keras is not a file"),
-        ({"--formats": "onnx"}, "--formats=onnx: ['onnx'] is not among"),
-        ({"--formats": ""}, "--formats=: nothing is not among"),
+        ({"--workdir": "/nowhere"}, "/nowhere is not a run folder"),
+        ({"--formats": "onnx"}, "--formats=onnx: give one or more of saved_model, float32"),
+        ({"--formats": ""}, "--formats=: give one or more of saved_model, float32"),
         ({"--format": "float32"}, "unknown flag 'format'"),
         ({"--data_dir": "/nowhere"}, "build it with"),
         ({"--output_dir": "/dev/null"}, "--output_dir=/dev/null can't be written"),

@@ -104,7 +104,7 @@ def test_what_is_no_picture_by_its_suffix_is_counted(tree, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("export"), "propagate", True)  # a command run before may have stopped it
     with caplog.at_level("INFO", logger="export"):
         list_pictures(tree)
-    assert f"{len(NO_PICTURES)} files are no pictures by their suffix and get no row." in caplog.messages
+    assert f"Files that are no pictures by their suffix, and get no row: {len(NO_PICTURES)}." in caplog.messages
 
 
 def test_each_picture_has_its_own_score_whatever_lies_between(tree, brightness, tmp_path):

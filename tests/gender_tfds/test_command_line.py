@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from gender_tfds import command_line
+from gender_tfds import command_line, terminal
 from gender_tfds.command_line import Command, UserError, setting
 
 
@@ -31,7 +31,7 @@ class Policy:
 
 @pytest.fixture(autouse=True)
 def _loggers_as_before():
-    loggers = [logging.getLogger(name) for name in command_line.PACKAGES]
+    loggers = [logging.getLogger(name) for name in terminal.PACKAGES]
     before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     yield
     for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
@@ -239,3 +239,25 @@ def test_explaining_twice_installs_one_handler(monkeypatch):
     assert len(handlers) == 1
     assert handlers[0].wants(UserError("mine"))
     assert not handlers[0].wants(ValueError("ours"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Both:
+    resume: bool = setting(False, "go on")
+    overwrite: bool = setting(False, "start anew")
+
+
+def _stop(both):
+    raise KeyboardInterrupt
+
+
+def test_to_go_on_and_to_start_anew_exclude_each_other(capsys):
+    both = Command("gender-x", "does", "gender-x", (Both,), lambda both: None)
+    assert both.run(["--resume", "--overwrite"]) == 2
+    assert capsys.readouterr().err == "gender-x: --resume and --overwrite exclude each other; give one of them\n"
+    assert both.run(["--resume"]) == both.run(["--overwrite"]) == 0
+
+
+def test_what_was_begun_anew_is_gone_on_with_without_beginning_anew(capsys):
+    assert Command("gender-x", "does", "gender-x", (Both,), _stop).run(["--overwrite"]) == 130
+    assert capsys.readouterr().err == "gender-x: interrupted; to go on: gender-x --resume\n"

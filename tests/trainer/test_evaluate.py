@@ -1,12 +1,14 @@
 """Judging: one row a test face, numbers from the table alone, and again on any split."""
 
+import html
 import json
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gender_tfds import images_cv, reading, run_folder
+from gender_tfds import faces, images_cv, reading, run_folder
 from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_classifier
 from trainer.evaluate import evaluate_workdir
@@ -77,3 +79,14 @@ def test_what_is_not_there_is_one_sentence(trained_run, split, dataset, named):
 def test_a_folder_that_is_no_run_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="is not a run folder"):
         evaluate_workdir(tmp_path, None, "test", None)
+
+
+def test_the_data_of_the_run_and_the_data_it_is_judged_on_are_both_told_of(trained_run, data_dir):
+    builder = reading.open_built("drawn_faces", str(data_dir))
+    own, _ = evaluate_workdir(trained_run, None, "validation", None)
+    assert own["note"].count("drawn_faces are drawn by code") == 1
+    with mock.patch.object(reading, "fingerprint", return_value={"metadata": {}}):  # faces of people
+        people, folder = evaluate_workdir(trained_run, None, "validation", None)
+    assert people["note"] == f"{own['note']} {faces.LABEL_NOTE}"
+    assert faces.LABEL_NOTE in html.unescape((folder / run_folder.REPORT).read_text())
+    assert builder.info.metadata["note"] == own["note"]

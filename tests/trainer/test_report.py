@@ -75,3 +75,12 @@ def test_the_licence_of_the_data_is_said(trained_run, dataset, said):
     record["settings"]["dataset"] = dataset
     numbers = pd.read_json(trained_run / run_folder.METRICS, typ="series").to_dict()
     assert said in report.make_model_card(record, numbers, pd.DataFrame(columns=["accuracy", "low", "high", "ranked"]))
+
+
+def test_the_licence_of_what_training_started_from_is_said_too(trained_run):
+    record = saved_run.load_record(trained_run)
+    numbers = pd.read_json(trained_run / run_folder.METRICS, typ="series").to_dict()
+    empty = pd.DataFrame(columns=["accuracy", "low", "high", "ranked"])
+    assert "started from" not in report.make_model_card(record, numbers, empty)
+    record["settings"]["init_from"] = "older.keras"
+    assert "started from older.keras, whose data's licence holds too" in report.make_model_card(record, numbers, empty)
