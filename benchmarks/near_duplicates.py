@@ -13,9 +13,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import scipy.sparse
 
-from gender_tfds.duplicates import MAX_DISTANCE, close_pairs, difference_hash
+from gender_tfds.duplicates import MAX_DISTANCE, close_pairs, difference_hash, group_numbers
 
 
 def main(folder: pathlib.Path) -> None:
@@ -29,9 +28,7 @@ def main(folder: pathlib.Path) -> None:
         reference[row["group"]].add(row["filename"])
     reference = [found for members in reference.values() if len(found := members & set(names)) > 1]
     for distance in (10, 12, 16, 20, MAX_DISTANCE, 28, 32):
-        pairs = close_pairs(hashes, distance)
-        graph = scipy.sparse.coo_matrix((np.ones(len(pairs), bool), pairs.T), shape=(len(names), len(names)))
-        _, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
+        component = group_numbers(close_pairs(hashes, distance), len(names))
         number = dict(zip(names, component, strict=True))
         whole = sum(len({number[name] for name in members}) == 1 for members in reference)
         sizes = np.bincount(component)

@@ -6,12 +6,11 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from typing import Protocol
 
 import numpy as np
 
-from gender_tfds import faces, run_folder
+from gender_tfds import faces
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
 from gender_tfds.terminal import without_native_noise
@@ -74,12 +73,11 @@ class KerasPredictor:
     """A run folder's `.keras` file."""
 
     def __init__(self, path: pathlib.Path) -> None:
-        from gender_tfds.saved_run import data_note, load_classifier, load_record
+        from gender_tfds.saved_run import data_note, is_run, load_classifier, load_record
 
         self._model = load_classifier(path)
         self.image_size = self._model.input_shape[1]
-        in_run_folder = (path.parent / run_folder.CONFIG).is_file()
-        self.note = data_note(load_record(path.parent)) if in_run_folder else faces.LABEL_NOTE
+        self.note = data_note(load_record(path.parent)) if is_run(path.parent) else faces.LABEL_NOTE
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(self._model.predict_on_batch(images), np.float32)[:, 0]
@@ -147,15 +145,12 @@ def identify(path: str | os.PathLike) -> str:
     return f"{path.name} (SHA-256 {digest.hexdigest()[:12]})"
 
 
-def decode_all(
-    encoded: Sequence[bytes], image_size: int, pool: Executor | None = None
-) -> tuple[np.ndarray, list[str | None]]:
+def decode_all(encoded: Sequence[bytes], image_size: int) -> tuple[np.ndarray, list[str | None]]:
     """Decodes pictures, all of them: one that can't be decoded leaves an error in its place.
 
     Args:
       encoded: the bytes of each file.
       image_size: of the model.
-      pool: to decode in; this thread if None.
 
     Returns:
       The decodable pictures in order, uint8 (≤ n, image_size, image_size, 3), and for each of the n files None or why
@@ -168,7 +163,7 @@ def decode_all(
         except ValueError as error:
             return str(error)
 
-    results = list(pool.map(decode, encoded) if pool else map(decode, encoded))
+    results = [decode(data) for data in encoded]
     images = [result for result in results if not isinstance(result, str)]
     errors = [result if isinstance(result, str) else None for result in results]
     return np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8), errors

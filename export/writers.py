@@ -53,9 +53,10 @@ class CsvWriter:
                     f"--resume: {self.partial} was begun with {self._settings.read_text()}, not with {begun_with}; give"
                     " that, or start again by --overwrite"
                 )
-            write_text(self._settings, begun_with)
             with atomic_path(self.partial) as fresh, _open(fresh, "w") as file:
                 _writer(file).writerows([COLUMNS, *rows])
+            # after the rows: killed in between, there are none that these settings would not be true of
+            write_text(self._settings, begun_with)
             self._file = _open(self.partial, "a")
         except OSError as error:
             raise UserError(f"--output={path} can't be written ({error.strerror}); give another path") from error

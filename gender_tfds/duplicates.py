@@ -46,6 +46,12 @@ def close_pairs(hashes: np.ndarray, max_distance: int = MAX_DISTANCE) -> np.ndar
     return np.concatenate(pairs) if pairs else np.zeros((0, 2), int)
 
 
+def group_numbers(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Returns the number of each picture's group, int of shape (n,): pictures that a chain of pairs connects."""
+    graph = scipy.sparse.coo_matrix((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
+
+
 def near_duplicate_groups(paths: Sequence[str | os.PathLike]) -> dict[str, str]:
     """Returns the group of each picture, by file name: the least file name among its near duplicates.
 
@@ -62,10 +68,8 @@ def near_duplicate_groups(paths: Sequence[str | os.PathLike]) -> dict[str, str]:
     pairs = close_pairs(hashes)
     # a picture of one colour has no bit set; all such pictures would be one group
     pairs = pairs[hashes.any(axis=1)[pairs].all(axis=1)]
-    ones = np.ones(len(pairs), bool)
-    graph = scipy.sparse.coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(len(names), len(names)))
-    _, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    numbers = group_numbers(pairs, len(names))
     least: dict[int, str] = {}
-    for name, number in zip(names, component, strict=True):
+    for name, number in zip(names, numbers, strict=True):
         least[number] = min(name, least.get(number, name))
-    return {name: least[number] for name, number in zip(names, component, strict=True)}
+    return {name: least[number] for name, number in zip(names, numbers, strict=True)}

@@ -14,11 +14,26 @@ if TYPE_CHECKING:
     import keras
 
 
+_OURS = {"settings", "data"}  # what a run's record holds; many programs have a file named config.json
+
+
+def is_run(workdir: pathlib.Path) -> bool:
+    """Returns whether a folder holds a `config.json` that is a run's; a damaged one counts, and is told of as such."""
+    path = workdir / run_folder.CONFIG
+    if not path.is_file():
+        return False
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return True
+    return isinstance(content, dict) and set(content) >= _OURS
+
+
 def load_record(workdir: pathlib.Path) -> dict[str, Any]:
     """Returns the content of a run folder's `config.json`.
 
     Raises:
-      UserError: there is none, or it is damaged.
+      UserError: there is none, it is damaged, or it is another program's.
     """
     path = workdir / run_folder.CONFIG
     if not path.is_file():
@@ -29,6 +44,8 @@ def load_record(workdir: pathlib.Path) -> dict[str, Any]:
             raise ValueError(f"a record is an object, not {type(record).__name__}")
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); train again with --overwrite") from error
+    if not set(record) >= _OURS:
+        raise UserError(f"{path} is another program's; give the --workdir of a training run")
     return record
 
 

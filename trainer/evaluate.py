@@ -29,9 +29,9 @@ def predict_split(model: keras.Model, builder: tfds.core.DatasetBuilder, split: 
       A table with the columns of `Prediction` and `TRUTH`, and uint8 (≤ 25, size, size, 3).
     """
     size = model.input_shape[1]
-    number = reading.check_split(builder, split)
+    total = reading.check_split(builder, split)
     rows, shown = [], []
-    with tqdm.tqdm(desc=f"Judging {split}", total=number, unit=" images", disable=None, leave=False) as bar:
+    with tqdm.tqdm(desc=f"Judging {split}", total=total, unit=" images", disable=None, leave=False) as bar:
         for batch in make_eval_dataset(builder, split, size, _BATCH).as_numpy_iterator():
             scores = keras.ops.convert_to_numpy(model.predict_on_batch(batch["image"]))[:, 0]
             for number, score in enumerate(scores):

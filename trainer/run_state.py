@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 import pathlib
 import platform
 import shlex
@@ -16,10 +15,8 @@ import keras
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
-from gender_tfds.saved_run import load_record
+from gender_tfds.saved_run import is_run, load_record
 from trainer.config import TrainConfig
-
-log = logging.getLogger(__name__)
 
 _VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless")
 _OWN = {
@@ -39,7 +36,7 @@ def prepare_workdir(workdir: pathlib.Path, record: dict[str, Any], *, resume: bo
         raise UserError(f"--workdir={workdir} is a file; give a folder")
     strangers = [path.name for path in workdir.iterdir()] if workdir.is_dir() else []
     strangers = sorted(name for name in strangers if not name.startswith(".partial-"))
-    if strangers and not _is_run(config_file):
+    if strangers and not is_run(workdir):
         raise UserError(
             f"--workdir={workdir} holds files that are no run ({', '.join(strangers[:3])}); give a new folder"
         )
@@ -73,17 +70,6 @@ def make_record(
         "versions": {name: metadata.version(name) for name in _VERSIONS},
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
-
-
-def _is_run(config_file: pathlib.Path) -> bool:
-    """Returns whether a `config.json` is there and a run's; many programs have a file of that name."""
-    if not config_file.is_file():
-        return False
-    try:
-        content = json.loads(config_file.read_text())
-    except ValueError:
-        return True  # a damaged one is told of as such
-    return isinstance(content, dict) and {"settings", "data"} <= set(content)
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:

@@ -5,14 +5,13 @@ import os
 import pathlib
 import shutil
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from export.export_model import EMITTERS
 from export.predictor import LOADERS, METADATA, decode_all, load_predictor
-from gender_tfds import images_cv, run_folder
+from gender_tfds import faces, images_cv, run_folder
 from gender_tfds.command_line import UserError
 from tests.export.conftest import loaded_by
 
@@ -218,9 +217,8 @@ def test_decoding_nothing_gives_an_empty_batch():
     assert decode_all([], 32)[0].shape == (0, 32, 32, 3)
 
 
-def test_decoding_in_threads_keeps_the_order(test_faces):
-    with ThreadPoolExecutor(4) as pool:
-        images, errors = decode_all([*test_faces, b""], 32, pool)
+def test_decoding_keeps_the_order(test_faces):
+    images, errors = decode_all([*test_faces, b""], 32)
     expected, _ = decode_all(test_faces, 32)
     np.testing.assert_array_equal(images, expected)
     assert errors[-1] == "the file is empty"
@@ -242,3 +240,10 @@ def test_a_tflite_file_alone_is_enough_and_runs_without_tensorflow(artefacts, tm
 
 def test_a_heavy_import_is_noticed(tmp_path):
     assert loaded_by("import tensorflow_datasets", tmp_path) == {"tensorflow_datasets"}
+
+
+def test_a_keras_file_takes_its_note_from_its_run_only(run, tmp_path):
+    assert "drawn by code" in load_predictor(run / "cnn_gender_classifier.keras").note
+    shutil.copy(run / "cnn_gender_classifier.keras", tmp_path / "model.keras")
+    (tmp_path / "config.json").write_text('{"architectures": ["Bert"]}')  # another program's, beside it
+    assert load_predictor(tmp_path / "model.keras").note == faces.LABEL_NOTE

@@ -12,7 +12,7 @@ from gender_tfds.command_line import UserError
 
 
 def test_the_record_is_read(tmp_path):
-    record = {"config": {"epochs": 3}, "data": {"name": "Zoë"}}
+    record = {"settings": {"epochs": 3}, "data": {"name": "Zoë"}}
     (tmp_path / run_folder.CONFIG).write_text(json.dumps(record))
     assert saved_run.load_record(tmp_path) == record
 
@@ -31,6 +31,18 @@ def test_a_damaged_record(tmp_path, damaged):
     with pytest.raises(UserError, match=f"{path} is damaged") as error:
         saved_run.load_record(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_another_programs_record(tmp_path):
+    (tmp_path / run_folder.CONFIG).write_text('{"architectures": ["Bert"]}')
+    with pytest.raises(UserError, match="is another program's"):
+        saved_run.load_record(tmp_path)
+    assert not saved_run.is_run(tmp_path)
+    (tmp_path / run_folder.CONFIG).write_text('{"settings": {}, "data": {}}')
+    assert saved_run.is_run(tmp_path)
+    (tmp_path / run_folder.CONFIG).write_text('{"settings"')
+    assert saved_run.is_run(tmp_path)  # a run's own, damaged
+    assert not saved_run.is_run(tmp_path / "nonesuch")
 
 
 def _model(shape=(8, 8, 3), units=1):
