@@ -15,7 +15,7 @@ from export.predictor import load_predictor
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
-from gender_tfds.saved_run import data_note, load_classifier, load_record
+from gender_tfds.saved_run import data_note, dataset_names, load_classifier, load_record
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def make_metadata(image_size: int, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _test_faces(record: dict[str, Any], data_dir: str | None, max_faces: int) -> list[bytes]:
-    builder = reading.open_built(record["settings"]["dataset"], data_dir or record["data_dir"])
+    builder = reading.open_built(dataset_names(record)[0], data_dir or record["data_dir"])
     reading.check_split(builder, "test")
     return [example["image"] for example in reading.read_encoded(builder, "test").take(max_faces).as_numpy_iterator()]
 

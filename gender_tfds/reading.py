@@ -1,9 +1,11 @@
 """Open a built data set and read its faces as they were written. Importing this loads TFDS, not TensorFlow."""
 
+import functools
 import hashlib
 import importlib.util
 import json
 import pathlib
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import tensorflow_datasets as tfds
@@ -86,6 +88,31 @@ def read_encoded(builder: tfds.core.DatasetBuilder, split: str) -> "tf.data.Data
     )
 
 
+def read_folds(builder: tfds.core.DatasetBuilder, folds: Iterable[int]) -> "tf.data.Dataset":
+    """Returns the examples of some folds as `read_encoded` gives those of a split, one split after the other."""
+    folds = set(folds)
+    wanted = [split for split, of_split in faces.SPLIT_FOLDS.items() if folds & set(of_split)]
+    parts = []
+    for split in wanted:
+        if split not in builder.info.splits:  # a small data set may have no face in a fold
+            continue
+        examples = read_encoded(builder, split)
+        if not folds >= set(faces.SPLIT_FOLDS[split]):
+            numbers = sorted(folds)
+            examples = examples.filter(lambda example, numbers=numbers: _is_in(example["fold"], numbers))
+        parts.append(examples)
+    if not parts:
+        names = ", ".join(sorted(builder.info.splits))
+        raise UserError(f"the data set {builder.info.full_name} has no faces of {', '.join(wanted)}; it has {names}")
+    return functools.reduce(lambda all_parts, part: all_parts.concatenate(part), parts)
+
+
+def _is_in(fold: "tf.Tensor", numbers: Sequence[int]) -> "tf.Tensor":
+    import tensorflow as tf
+
+    return tf.reduce_any(tf.equal(fold, numbers))
+
+
 def fingerprint(builder: tfds.core.DatasetBuilder) -> dict[str, Any]:
     """Returns what identifies the data: name, version, faces a split, counts of the builder, a SHA-256 over it all."""
     folder = pathlib.Path(builder.data_dir)
@@ -101,4 +128,20 @@ def fingerprint(builder: tfds.core.DatasetBuilder) -> dict[str, Any]:
         "splits": {split: info.num_examples for split, info in sorted(builder.info.splits.items())},
         "metadata": dict(builder.info.metadata or {}),
         "sha256": digest.hexdigest(),
+    }
+
+
+def joint_fingerprint(builders: Sequence[tfds.core.DatasetBuilder]) -> dict[str, Any]:
+    """Returns `fingerprint` of one data set, or the like of several together, with each one's under `parts`."""
+    parts = [fingerprint(builder) for builder in builders]
+    if len(parts) == 1:
+        return parts[0]
+    splits = {split: sum(part["splits"].get(split, 0) for part in parts) for split in faces.SPLIT_FOLDS}
+    notes = dict.fromkeys(part["metadata"].get("note", faces.LABEL_NOTE) for part in parts)
+    return {
+        "name": ",".join(part["name"] for part in parts),
+        "splits": splits,
+        "metadata": {"note": " ".join(notes)},
+        "sha256": hashlib.sha256("".join(part["sha256"] for part in parts).encode()).hexdigest(),
+        "parts": parts,
     }

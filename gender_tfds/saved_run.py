@@ -54,6 +54,11 @@ def data_note(record: dict[str, Any]) -> str:
     return record["data"]["metadata"].get("note", faces.LABEL_NOTE)
 
 
+def dataset_names(record: dict[str, Any]) -> list[str]:
+    """Returns the names of the data sets that a run was trained on; by the first one it was judged first."""
+    return record["settings"]["dataset"].split(",")
+
+
 def load_classifier(path: str | os.PathLike) -> "keras.Model":
     """Returns the model in a `.keras` file: pixels in [0, 255], shape (n, size, size, 3), to p(female), shape (n, 1).
 

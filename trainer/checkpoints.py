@@ -1,11 +1,13 @@
 """Save after every epoch all that a resumed run needs, in one file that appears whole or not at all."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import pathlib
 import time
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -13,6 +15,8 @@ import numpy as np
 
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.command_line import UserError
+from trainer.config import TrainConfig
+from trainer.phases import Phase
 
 
 @dataclasses.dataclass
@@ -20,8 +24,8 @@ class Progress:
     """How far a run is.
 
     Attributes:
-      history: a dict for each finished epoch: epoch (from 1), loss, accuracy, val_loss, val_accuracy, learning_rate,
-        seconds, images_per_second.
+      history: a dict for each finished epoch: epoch (from 1), loss, accuracy, cross_entropy, the same with val_ before
+        it, learning_rate, image_size, seconds, images_per_second.
       finished: whether there is nothing left to train.
     """
 
@@ -30,8 +34,12 @@ class Progress:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch of the lowest validation loss, from 1; 0 before the first."""
-        return min(self.history, key=lambda row: row["val_loss"])["epoch"] if self.history else 0
+        """The epoch, from 1, of the lowest validation cross-entropy on the largest pictures so far; 0 before the first."""
+        if not self.history:
+            return 0
+        largest = max(row["image_size"] for row in self.history)
+        rows = [row for row in self.history if row["image_size"] == largest]
+        return int(min(rows, key=lambda row: row["val_cross_entropy"])["epoch"])
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -42,52 +50,73 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
       path: of the checkpoint, an `.npz` file.
-      classifier: the part of the fitted model whose best weights are kept.
+      config: for `epochs`, `early_stopping`, `max_minutes` and `ema`.
       faces: training faces in an epoch, for the speed in the history.
-      patience: epochs without a better validation loss after which training stops; 0 is never.
-      epochs: of the whole run.
     """
 
-    def __init__(self, path: pathlib.Path, classifier: keras.Model, *, faces: int, patience: int, epochs: int) -> None:
+    def __init__(self, path: pathlib.Path, config: TrainConfig, *, faces: int) -> None:
         super().__init__()
         self.path = path
-        self.classifier = classifier
+        self.config = config
         self.faces = faces
-        self.patience = patience
-        self.epochs = epochs
         self.progress = Progress()
-        self.best_weights = classifier.get_weights()
+        self.best_weights: list[np.ndarray] = []
+        self._classifier: keras.Model | None = None
+        self._phase: Phase | None = None
+        self._raw: list[np.ndarray] = []
+        self._candidate: list[np.ndarray] = []
         self._started = 0.0
 
-    def restore(self, model: keras.Model) -> None:
-        """Puts a compiled model, and this object, into the state of the checkpoint; does nothing if there is none.
+    def load(self) -> None:
+        """Reads history and best weights, if there is a checkpoint.
+
+        Raises:
+          UserError: the checkpoint is damaged.
+        """
+        if self.path.is_file():
+            with self._reading() as arrays:
+                progress = Progress(**json.loads(str(arrays["progress"])))
+                number = sum(name.startswith("best_") for name in arrays)
+                self.best_weights = [arrays[f"best_{index}"] for index in range(number)]
+            self.progress = progress
+
+    def begin(self, phase: Phase, model: keras.Model, classifier: keras.Model) -> None:
+        """Takes up a phase: puts its compiled model into the state of the checkpoint, if there is one.
+
+        Args:
+          phase: the phase.
+          model: the one that is fitted; its optimizer starts anew where that of the checkpoint had another schedule.
+          classifier: the part of it whose best weights are kept.
 
         Raises:
           UserError: the checkpoint is damaged or of another model.
         """
+        self._classifier, self._phase = classifier, phase
         if not self.path.is_file():
             return
-        try:
-            with np.load(self.path, allow_pickle=False) as arrays:
-                progress = json.loads(str(arrays["progress"]))
-                state = [arrays[f"state_{number}"] for number in range(len(self._variables(model)))]
-                best = [arrays[f"best_{number}"] for number in range(len(self.best_weights))]
-            for variable, value in zip(self._variables(model), state, strict=True):
-                variable.assign(value)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"the checkpoint {self.path} is damaged or of another model ({error}); start again with --overwrite"
-            ) from error
-        self.best_weights = best
-        self.progress = Progress(**progress)
+        with self._reading() as arrays:
+            self._assign(arrays, "model", model.variables)
+            if tuple(arrays["schedule"]) == phase.schedule:
+                self._assign(arrays, "optimizer", model.optimizer.variables)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._started = time.perf_counter()
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.config.ema:  # what is judged, and kept, are the averages
+            self._raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._candidate = self._classifier.get_weights()
+        for variable, value in zip(self.model.trainable_variables, self._raw, strict=bool(self._raw)):
+            variable.assign(value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         seconds = time.perf_counter() - self._started
         row = {"epoch": epoch + 1, **{name: float(logs[name]) for name in logs}}
         row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row["image_size"] = self._phase.image_size
         row |= {"seconds": round(seconds, 2), "images_per_second": round(self.faces / seconds, 1)}
         if not all(math.isfinite(row[name]) for name in ("loss", "val_loss")):
             raise UserError(
@@ -96,21 +125,40 @@ class Checkpoints(keras.callbacks.Callback):
             )
         self.progress.history.append(row)
         if self.progress.best_epoch == epoch + 1:
-            self.best_weights = self.classifier.get_weights()
-        waited = epoch + 1 - self.progress.best_epoch
-        stop = bool(self.patience) and waited >= self.patience
-        self.progress.finished = stop or epoch + 1 == self.epochs
+            self.best_weights = self._candidate
+        stop = self._is_enough(epoch + 1)
+        self.progress.finished = stop or epoch + 1 == self.config.epochs
         self.model.stop_training = stop
         self.save()
 
     def save(self) -> None:
         """Writes the checkpoint."""
         arrays = {f"best_{number}": value for number, value in enumerate(self.best_weights)}
-        for number, variable in enumerate(self._variables(self.model)):
-            arrays[f"state_{number}"] = keras.ops.convert_to_numpy(variable.value)
+        for name, owner in (("model", self.model), ("optimizer", self.model.optimizer)):
+            for number, variable in enumerate(owner.variables):
+                arrays[f"{name}_{number}"] = keras.ops.convert_to_numpy(variable.value)
         with atomic_path(self.path) as partial:
-            np.savez(partial, progress=json.dumps(dataclasses.asdict(self.progress)), **arrays)
+            progress = json.dumps(dataclasses.asdict(self.progress))
+            np.savez(partial, progress=progress, schedule=self._phase.schedule, **arrays)
+
+    def _is_enough(self, epoch: int) -> bool:
+        waited = epoch - self.progress.best_epoch
+        seconds = [row["seconds"] for row in self.progress.history]
+        # an epoch on the largest pictures takes longest, and the last ones are on those
+        late = bool(self.config.max_minutes) and sum(seconds) + seconds[-1] > 60 * self.config.max_minutes
+        return late or (bool(self.config.early_stopping) and waited >= self.config.early_stopping)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[np.lib.npyio.NpzFile]:
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                yield arrays
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"the checkpoint {self.path} is damaged or of another model ({error}); start again with --overwrite"
+            ) from error
 
     @staticmethod
-    def _variables(model: keras.Model) -> list[keras.Variable]:
-        return [*model.variables, *model.optimizer.variables]
+    def _assign(arrays: np.lib.npyio.NpzFile, name: str, variables: list[keras.Variable]) -> None:
+        for variable, value in zip(variables, [arrays[f"{name}_{i}"] for i in range(len(variables))], strict=True):
+            variable.assign(value)

@@ -4,29 +4,122 @@ import dataclasses
 import pathlib
 from typing import Any
 
+from gender_tfds import faces
 from gender_tfds.command_line import UserError, setting
+
+# architecture -> the settings that shape it; trainer/models.py and trainer/transfer.py build them
+_BLOCKS = ("width", "depth", "dropout")
+ARCHITECTURES: dict[str, tuple[str, ...]] = {
+    "seed_cnn": (),
+    "deep_cnn": (*_BLOCKS, "dense_units", "dense_layers"),
+    "resnet": _BLOCKS,
+}
+_SHAPES = sorted({name for names in ARCHITECTURES.values() for name in names})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Everything that decides a run's result. Paths and policy are not in it."""
 
-    dataset: str = setting("drawn_faces", "name of a built data set: utkface, drawn_faces, or any with their schema")
-    model: str = setting("seed_cnn", "architecture", choices=("seed_cnn",))
+    dataset: str = setting(
+        "drawn_faces",
+        "name of a built data set (utkface, fairface, face_folder, drawn_faces, or any with their schema), or several,"
+        " separated by commas",
+    )
+    dataset_weights: tuple[str, ...] = setting(
+        (), "with several data sets: how often a face of each is seen in an epoch, such as 1,2; once if left out"
+    )
+    test_folds: tuple[str, ...] = setting(("0", "1"), "folds of the data that are judged on at the end")
+    validation_folds: tuple[str, ...] = setting(
+        ("2",), "folds by which the best epoch is chosen; all folds but these and --test_folds are trained on"
+    )
+
+    model: str = setting("seed_cnn", "architecture", choices=tuple(ARCHITECTURES))
     init_from: str | None = setting(
         None, "start from this .keras file's architecture, input size and weights instead of from --model"
     )
     image_size: int = setting(64, "height and width of the model's input in pixels", lower=32, upper=1024)
-    batch_size: int = setting(64, "faces in a training step", lower=1)
+    width: int = setting(32, "channels of the first stage; each later stage has twice as many", lower=4, upper=1024)
+    depth: tuple[str, ...] = setting(
+        ("1", "1", "1"),
+        "residual blocks (resnet) or convolutions (deep_cnn) in each stage; a stage halves height and width",
+    )
+    dense_units: int = setting(128, "units of each dense layer before the output", lower=1)
+    dense_layers: int = setting(1, "dense layers before the output", lower=0, upper=4)
+    dropout: float = setting(0.0, "part of the features dropped before the output", lower=0, upper=0.95)
+
     epochs: int = setting(10, "passes over the training faces", lower=1)
-    optimizer: str = setting("adam", "optimizer, with Keras' defaults", choices=("adam", "adamw", "sgd", "rmsprop"))
-    learning_rate: float = setting(1e-3, "learning rate, the peak of the schedule", lower=0.0)
-    schedule: str = setting("constant", "learning rate over the run", choices=("constant", "cosine"))
+    max_minutes: float = setting(
+        0.0, "stop before an epoch that would end after so many minutes; 0 is no limit", lower=0
+    )
+    start_size: int = setting(
+        0, "train the first epochs on smaller pictures, growing from this size to --image_size; 0 is off", lower=0
+    )
+    batch_size: int = setting(64, "faces in a training step", lower=1)
+    optimizer: str = setting(
+        "adam", "optimizer; sgd has a Nesterov momentum of 0.9", choices=("adam", "adamw", "sgd", "rmsprop")
+    )
+    learning_rate: float = setting(1e-3, "learning rate, the peak of the schedule", lower=1e-9)
+    schedule: str = setting(
+        "constant",
+        "learning rate over the run: cosine falls to 0, step to a tenth after 1/2 and again after 3/4 of the epochs,"
+        " plateau to a fifth when the validation loss has not improved for 3 epochs",
+        choices=("constant", "cosine", "step", "plateau"),
+    )
+    warmup_epochs: float = setting(0.0, "epochs in which the learning rate rises from 0 to its peak", lower=0)
+    weight_decay: float = setting(0.0, "decoupled decay of kernels, times the learning rate, a step", lower=0)
+    clip_norm: float = setting(0.0, "largest norm of all gradients together; 0 is no limit", lower=0)
+    ema: float = setting(
+        0.0,
+        "keep an exponential moving average of the weights with this momentum, such as 0.999; 0 is off",
+        lower=0,
+        upper=0.99999,
+    )
+    label_smoothing: float = setting(0.0, "how far targets are moved from 0 and 1 to the middle", lower=0, upper=0.9)
+    age_weight: float = setting(
+        0.0, "weight of a second target in training, the age where it is known; the saved model has no age", lower=0
+    )
+    teacher: str | None = setting(None, "a .keras file whose opinion of each training picture is a part of its target")
+    teacher_weight: float = setting(0.5, "the part of the target that is the teacher's opinion", lower=0, upper=1)
     early_stopping: int = setting(
         0, "stop when the validation loss has not improved for so many epochs; 0 is never", lower=0
     )
+    balance: str = setting(
+        "none",
+        "against unequal classes: class_weights weighs the loss, oversample shows the rarer class as often as the"
+        " other, undersample the other as seldom, in every epoch a new draw",
+        choices=("none", "class_weights", "oversample", "undersample"),
+    )
+    class_weights: tuple[str, ...] = setting(
+        (), "with --balance=class_weights: weights of male and female, such as 1,2; by their numbers if left out"
+    )
+
     flip: bool = setting(True, "augmentation: random horizontal flips")
-    rotation: float = setting(20.0, "augmentation: random rotation up to so many degrees; 0 is off", lower=0, upper=180)
+    rotation: float = setting(20.0, "augmentation: rotation by up to so many degrees; 0 is off", lower=0, upper=180)
+    zoom: float = setting(
+        0.0, "augmentation: magnification by up to this part, more or less; 0 is off", lower=0, upper=0.9
+    )
+    shear: float = setting(0.0, "augmentation: horizontal shear by up to so many degrees; 0 is off", lower=0, upper=60)
+    translation: float = setting(
+        0.0, "augmentation: shift by up to this part of the size; 0 is off", lower=0, upper=0.9
+    )
+    crop: float = setting(
+        0.0,
+        "augmentation: each side of the crop moves by up to this part of the size, as a detector's box would",
+        lower=0,
+        upper=0.4,
+    )
+    brightness: float = setting(0.0, "augmentation: add up to this part of full white; 0 is off", lower=0, upper=1)
+    contrast: float = setting(0.0, "augmentation: contrast changes by up to this part; 0 is off", lower=0, upper=1)
+    saturation: float = setting(
+        0.0, "augmentation: colourfulness changes by up to this part; 0 is off", lower=0, upper=1
+    )
+    blur: float = setting(0.0, "augmentation: up to this part of a 3 × 3 mean; 0 is off", lower=0, upper=1)
+    erasing: float = setting(0.0, "augmentation: probability that a rectangle is erased; 0 is off", lower=0, upper=1)
+    mixup: float = setting(
+        0.0, "augmentation: blend pairs of faces and their labels, share from Beta(a, a); 0 is off", lower=0
+    )
+
     precision: str = setting(
         "auto",
         "arithmetic of the layers; auto chooses by device",
@@ -37,19 +130,71 @@ class TrainConfig:
     shuffle_buffer: int = setting(8192, "faces among which the next is drawn; every epoch in a new order", lower=1)
     seed: int = setting(0, "of weights, order and augmentation; two runs on one CPU with the same seed are equal")
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The names of the data sets."""
+        return tuple(self.dataset.split(","))
+
+    def folds(self, split: str) -> tuple[int, ...]:
+        """Returns the numbers of the folds that are `train`, `validation` or `test` in this run."""
+        test, validation = (tuple(int(fold) for fold in folds) for folds in (self.test_folds, self.validation_folds))
+        train = tuple(fold for fold in range(faces.NUM_FOLDS) if fold not in test + validation)
+        return {"train": train, "validation": validation, "test": test}[split]
+
     def checked(self, cache_dir: str | None) -> "TrainConfig":
         """Returns self.
 
         Raises:
-          UserError: settings that exclude each other.
+          UserError: settings that exclude each other, or lists that are none.
         """
         if self.cache == "disk" and not cache_dir:
             raise UserError("--cache=disk needs --cache_dir=DIR, where the decoded pictures are kept")
         if cache_dir and self.cache != "disk":
             raise UserError(f"--cache_dir={cache_dir} needs --cache=disk; --cache={self.cache} does not use it")
-        if self.init_from and not pathlib.Path(self.init_from).is_file():
-            raise UserError(f"--init_from={self.init_from} is not a file; give a .keras file")
+        for name in ("init_from", "teacher"):
+            path = getattr(self, name)
+            if path and not pathlib.Path(path).is_file():
+                raise UserError(f"--{name}={path} is not a file; give a .keras file")
+        self._check_shape()
+        self._check_lists()
         return self
+
+    def _check_shape(self) -> None:
+        unused = [
+            f"--{name}={getattr(self, name)}"
+            for name in _SHAPES
+            if getattr(self, name) != getattr(type(self), name) and name not in ARCHITECTURES[self.model]
+        ]
+        if unused and not self.init_from:
+            takes = ", ".join(f"--{name}" for name in ARCHITECTURES[self.model]) or "no such setting"
+            raise UserError(f"--model={self.model} has no use for {' and '.join(unused)}; it takes {takes}")
+        if self.start_size and not 32 <= self.start_size <= self.image_size:
+            raise UserError(f"--start_size={self.start_size} is not from 32 to --image_size={self.image_size}, nor 0")
+        if self.start_size and self.model != "resnet":
+            raise UserError(f"--start_size needs a model that takes every size, --model=resnet; {self.model} does not")
+
+    def _check_lists(self) -> None:
+        if len(set(self.datasets)) < len(self.datasets) or not all(self.datasets):
+            raise UserError(f"--dataset={self.dataset} must be different names, separated by commas")
+        if (
+            not all(number.isdecimal() and 0 < int(number) <= 32 for number in self.depth)
+            or not 0 < len(self.depth) < 7
+        ):
+            raise UserError(f"--depth={','.join(self.depth)} must be one to six numbers from 1 to 32, such as 1,2,2")
+        for name, wanted in (("dataset_weights", len(self.datasets)), ("class_weights", len(faces.GENDERS))):
+            numbers = _numbers(name, getattr(self, name))
+            if numbers and (len(numbers) != wanted or min(numbers) <= 0):
+                raise UserError(f"--{name}={','.join(getattr(self, name))} must be {wanted} numbers above 0")
+        if self.class_weights and self.balance != "class_weights":
+            raise UserError(f"--class_weights needs --balance=class_weights; --balance={self.balance} does not use it")
+        folds = self.test_folds + self.validation_folds
+        known = {str(fold) for fold in range(faces.NUM_FOLDS)}
+        used = set(folds)
+        if not (used < known and len(used) == len(folds) and self.test_folds and self.validation_folds):
+            raise UserError(
+                f"--test_folds={','.join(self.test_folds)} and --validation_folds={','.join(self.validation_folds)}"
+                f" must be different folds from 0 to {faces.NUM_FOLDS - 1}, one or more each, and leave one to train on"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as they stand in `config.json`."""
@@ -59,4 +204,12 @@ class TrainConfig:
     def from_json(cls, settings: dict[str, Any]) -> "TrainConfig":
         """Reads the settings of a run folder's `config.json`, of this or an older version."""
         known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in settings.items() if name in known})
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+
+def _numbers(name: str, texts: tuple[str, ...]) -> list[float]:
+    try:
+        return [float(text) for text in texts]
+    except ValueError as error:
+        raise UserError(f"--{name}={','.join(texts)} must be numbers, separated by commas") from error

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,28 +12,37 @@ import pandas as pd
 import tensorflow_datasets as tfds
 import tqdm
 
-from gender_tfds import reading, run_folder
+from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.run_folder import Prediction
 from gender_tfds.saved_run import data_note, load_classifier, load_record
 from trainer import metrics, plots, report
+from trainer.config import TrainConfig
 from trainer.input_pipeline import make_eval_dataset
 
 TRUTH = ("label", "age", "ethnicity", "group", "fold")  # what a table of judged faces adds to a prediction's columns
 _BATCH = 256
 
 
-def predict_split(model: keras.Model, builder: tfds.core.DatasetBuilder, split: str) -> tuple[pd.DataFrame, np.ndarray]:
+def predict_split(
+    model: keras.Model, builder: tfds.core.DatasetBuilder, split: str, folds: Sequence[int] | None = None
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Returns the table of `predictions.csv`, a row a face in the order of `read_encoded`, and the first pictures.
+
+    Args:
+      model: pixels in [0, 255] to probability of female.
+      builder: of the data set.
+      split: of it.
+      folds: to take instead of the split's own.
 
     Returns:
       A table with the columns of `Prediction` and `TRUTH`, and uint8 (≤ 25, size, size, 3).
     """
     size = model.input_shape[1]
-    total = reading.check_split(builder, split)
+    total = reading.check_split(builder, split) if folds is None else None
     rows, shown = [], []
     with tqdm.tqdm(desc=f"Judging {split}", total=total, unit=" images", disable=None, leave=False) as bar:
-        for batch in make_eval_dataset(builder, split, size, _BATCH).as_numpy_iterator():
+        for batch in make_eval_dataset(builder, split, size, _BATCH, folds).as_numpy_iterator():
             scores = keras.ops.convert_to_numpy(model.predict_on_batch(batch["image"]))[:, 0]
             for number, score in enumerate(scores):
                 prediction = Prediction.from_probability(batch["filename"][number].decode(), float(score))
@@ -51,6 +61,7 @@ def evaluate_run(
     builder: tfds.core.DatasetBuilder,
     split: str,
     folder: pathlib.Path | None = None,
+    folds: Sequence[int] | None = None,
 ) -> dict:
     """Judges a model and writes the numbers and pictures of it.
 
@@ -60,12 +71,14 @@ def evaluate_run(
       builder: of the data set to judge on.
       split: of it.
       folder: where to write; the run folder if None.
+      folds: to take instead of the split's own.
 
     Returns:
       The content of `metrics.json`, which is the last file written.
     """
     folder = folder or workdir
-    table, shown = predict_split(model, builder, split)
+    table, shown = predict_split(model, builder, split, folds)
+    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / run_folder.PREDICTIONS, table.to_csv(index=False))
     # from the file, not from memory: anybody can compute the same numbers from it
     table = pd.read_csv(folder / run_folder.PREDICTIONS)
@@ -105,7 +118,7 @@ def evaluate_workdir(
 
     Args:
       workdir: the run folder.
-      dataset: name of a built data set; the run's own if None.
+      dataset: name of a built data set; the run's first if None.
       split: of it.
       data_dir: where it was built; where the run found its own if None.
 
@@ -118,10 +131,18 @@ def evaluate_workdir(
     """
     workdir = pathlib.Path(workdir).expanduser()
     record = load_record(workdir)
-    dataset = dataset or record["settings"]["dataset"]
+    config = TrainConfig.from_json(record["settings"])
+    dataset = dataset or config.datasets[0]
     builder = reading.open_built(dataset, data_dir or record["data_dir"])
     reading.check_split(builder, split)
     model = load_classifier(workdir / run_folder.MODEL)
-    own = dataset == record["settings"]["dataset"] and split == "test"
-    folder = workdir if own else workdir / run_folder.EVALUATIONS / f"{dataset}-{split}".replace(":", "-")
-    return evaluate_run(workdir, model, builder, split, folder), folder
+    own = dataset == config.datasets[0] and split == "test"
+    folder = workdir if own else evaluation_folder(workdir, dataset, split)
+    # the splits of a run are its own where it was trained on the data set
+    folds = config.folds(split) if dataset in config.datasets and split in faces.SPLIT_FOLDS else None
+    return evaluate_run(workdir, model, builder, split, folder, folds), folder
+
+
+def evaluation_folder(workdir: pathlib.Path, dataset: str, split: str) -> pathlib.Path:
+    """Returns the folder for a judgement that is not the run's own."""
+    return workdir / run_folder.EVALUATIONS / f"{dataset}-{split}".replace(":", "-")

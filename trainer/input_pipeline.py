@@ -1,90 +1,145 @@
 """From sharded TFRecords to batches: one pipeline to train on, another to judge by."""
 
-import collections
 import functools
 import hashlib
 import pathlib
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading
+from gender_tfds.command_line import UserError
 from gender_tfds.images_tf import decode_and_resize
 from trainer.config import TrainConfig
 
+Builders = Sequence[tfds.core.DatasetBuilder]
+Counts = Sequence[Mapping[str, int]]  # of each data set, the faces of each of `faces.GENDERS`
+
 
 def make_train_dataset(
-    builder: tfds.core.DatasetBuilder, config: TrainConfig, *, cache_dir: str | None = None, initial_epoch: int = 0
+    builders: Builders,
+    config: TrainConfig,
+    counts: Counts,
+    shown: Counts,
+    *,
+    image_size: int | None = None,
+    cache_dir: str | None = None,
+    epochs: Iterable[int] | None = None,
 ) -> tf.data.Dataset:
-    """Returns the batches of all epochs from `initial_epoch` on, one after the other.
+    """Returns the batches of the epochs, one after the other.
 
     An epoch's order follows from the seed and the epoch's number alone, so that a resumed run sees what an
-    uninterrupted one would. Each epoch holds every face once; its last batch may be smaller.
+    uninterrupted one would. Unless `shown` says otherwise, each epoch holds every face once; its last batch may be
+    smaller.
+
+    Args:
+      builders: of the data sets.
+      config: the settings.
+      counts: of each data set, the training faces of each class, from `count_faces`.
+      shown: the same, as often as an epoch shows them, from `balance.faces_per_epoch`.
+      image_size: of the pictures, `config.image_size` if left out.
+      cache_dir: for `config.cache == "disk"`.
+      epochs: their numbers from 0, all if left out.
 
     Returns:
-      A dataset of (images, labels): uint8 (n, size, size, 3) in [0, 255] and float32 (n, 1), 1 for female.
+      A dataset of (images, targets): uint8 (n, size, size, 3) in [0, 255] and float32 (n, 2), the columns
+      `objective.TARGETS`.
     """
-    examples = _cached(_decoded(builder, "train", config.image_size).map(_pair), builder, "train", config, cache_dir)
+    size = image_size or config.image_size
+    cells, wanted = [], []
+    for builder, available, often in zip(builders, counts, shown, strict=True):
+        examples = _examples(builder, config, "train", size, cache_dir)
+        if available == often:
+            cells.append(examples)
+            wanted.append(sum(available.values()))
+            continue
+        for label, gender in enumerate(faces.GENDERS):
+            if often[gender]:
+                cells.append(examples.filter(lambda _, target, label=label: tf.equal(target[0], label)))
+                wanted.append(often[gender])
+    # One dataset an epoch, since a shuffle's seed can't be a tensor where a global seed is set.
+    numbers = range(config.epochs) if epochs is None else epochs
+    parts = [_epoch(cells, wanted, config, config.seed * 1_000_003 + number) for number in numbers]
+    return functools.reduce(lambda all_epochs, epoch: all_epochs.concatenate(epoch), parts).prefetch(tf.data.AUTOTUNE)
 
-    # One dataset an epoch, since a shuffle's seed can't be a tensor where a global seed is set. The records were
-    # shuffled when they were built, so a buffer smaller than the data mixes well enough.
-    epochs = [
-        examples.shuffle(config.shuffle_buffer, seed=config.seed * 1_000_003 + number).batch(
-            config.batch_size, num_parallel_calls=tf.data.AUTOTUNE
-        )
-        for number in range(initial_epoch, config.epochs)
-    ]
-    return functools.reduce(lambda all_epochs, epoch: all_epochs.concatenate(epoch), epochs).prefetch(tf.data.AUTOTUNE)
+
+def _epoch(cells: list[tf.data.Dataset], wanted: list[int], config: TrainConfig, seed: int) -> tf.data.Dataset:
+    if len(cells) == 1:
+        # the records were shuffled when they were built, so a buffer smaller than the data mixes well enough
+        examples, buffer = cells[0], config.shuffle_buffer
+    else:
+        # Cells that come one after the other are mixed by a buffer that holds them all; those that are cached in memory
+        # are there anyway. (Drawing from several at a time fails in TensorFlow 2.21 where such datasets are
+        # concatenated: "Incompatible shapes".)
+        drawn = [
+            cell.shuffle(config.shuffle_buffer, seed=seed).repeat().take(often)
+            for cell, often in zip(cells, wanted, strict=True)
+        ]
+        examples, buffer = functools.reduce(lambda some, more: some.concatenate(more), drawn), sum(wanted)
+    return examples.shuffle(buffer, seed=seed).batch(config.batch_size, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def make_validation_dataset(
-    builder: tfds.core.DatasetBuilder, config: TrainConfig, *, cache_dir: str | None = None
+    builders: Builders, config: TrainConfig, *, image_size: int | None = None, cache_dir: str | None = None
 ) -> tf.data.Dataset:
-    """Returns batches of (images, labels) of the split `validation`, as `make_train_dataset` gives them, in order."""
-    examples = _decoded(builder, "validation", config.image_size).map(_pair)
-    return _cached(examples, builder, "validation", config, cache_dir).batch(config.batch_size).prefetch(2)
+    """Returns batches of the validation faces of all data sets, as `make_train_dataset` gives them, in order."""
+    size = image_size or config.image_size
+    parts = [_examples(builder, config, "validation", size, cache_dir) for builder in builders]
+    return functools.reduce(lambda some, more: some.concatenate(more), parts).batch(config.batch_size).prefetch(2)
 
 
 def make_eval_dataset(
-    builder: tfds.core.DatasetBuilder, split: str, image_size: int, batch_size: int
-) -> tf.data.Dataset:
-    """Returns batches of feature dicts, every face of the split exactly once, the last partial batch included.
-
-    `image` is uint8 (n, size, size, 3); the other features are as `gender_tfds.features.face_features` has them.
-    """
-    return _decoded(builder, split, image_size).batch(batch_size).prefetch(2)
-
-
-def count_labels(builder: tfds.core.DatasetBuilder, split: str) -> dict[str, int]:
-    """Returns the number of faces of each class in a split, in the order of `faces.GENDERS`."""
-    labels = reading.read_encoded(builder, split).map(lambda example: example["label"]).batch(4096)
-    counts = collections.Counter(int(label) for batch in labels.as_numpy_iterator() for label in batch)
-    return {gender: counts[number] for number, gender in enumerate(faces.GENDERS)}
-
-
-def _decoded(builder: tfds.core.DatasetBuilder, split: str, image_size: int) -> tf.data.Dataset:
-    return reading.read_encoded(builder, split).map(
-        lambda example: {**example, "image": decode_and_resize(example["image"], image_size)},
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-
-
-def _pair(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    return example["image"], tf.cast(example["label"], tf.float32)[tf.newaxis]
-
-
-def _cached(
-    examples: tf.data.Dataset,
     builder: tfds.core.DatasetBuilder,
     split: str,
-    config: TrainConfig,
-    cache_dir: str | None,
+    image_size: int,
+    batch_size: int,
+    folds: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
+    """Returns batches of feature dicts, every face exactly once, the last partial batch included.
+
+    `image` is uint8 (n, size, size, 3); the other features are as `gender_tfds.features.face_features` has them.
+
+    Args:
+      builder: of the data set.
+      split: of it.
+      image_size: of the pictures.
+      batch_size: faces in a batch.
+      folds: to take instead of the split's own.
+    """
+    encoded = reading.read_encoded(builder, split) if folds is None else reading.read_folds(builder, folds)
+    return _decoded(encoded, image_size).batch(batch_size).prefetch(2)
+
+
+def count_faces(builders: Builders, folds: Sequence[int]) -> list[dict[str, int]]:
+    """Returns, for each data set, the number of faces of each class in some folds, in the order of `faces.GENDERS`.
+
+    Raises:
+      UserError: a data set has no face in these folds.
+    """
+    counts = []
+    for builder in builders:
+        labels = reading.read_folds(builder, folds).map(lambda example: example["label"]).batch(4096)
+        found = np.concatenate([np.zeros(0, int), *labels.as_numpy_iterator()]).astype(int)
+        if not len(found):
+            raise UserError(f"the data set {builder.info.full_name} has no faces in the folds {list(folds)}")
+        numbers = np.bincount(found, minlength=len(faces.GENDERS))
+        counts.append({gender: int(number) for gender, number in zip(faces.GENDERS, numbers, strict=True)})
+    return counts
+
+
+def _examples(
+    builder: tfds.core.DatasetBuilder, config: TrainConfig, split: str, image_size: int, cache_dir: str | None
+) -> tf.data.Dataset:
+    """Returns (image, target) of one data set, kept as the settings say."""
+    folds = config.folds(split)
+    examples = _decoded(reading.read_folds(builder, folds), image_size).map(_pair)
     if config.cache == "off":
         return examples
     if config.cache == "memory":
         return examples.cache()
-    key = f"{reading.fingerprint(builder)['sha256']} {split} {config.image_size}"
+    key = f"{reading.fingerprint(builder)['sha256']} {folds} {image_size}"
     folder = pathlib.Path(cache_dir).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "faces.index").exists():
@@ -92,3 +147,14 @@ def _cached(
         for path in folder.iterdir():
             path.unlink()
     return examples.cache(str(folder / "faces"))
+
+
+def _decoded(encoded: tf.data.Dataset, image_size: int) -> tf.data.Dataset:
+    return encoded.map(
+        lambda example: {**example, "image": decode_and_resize(example["image"], image_size)},
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def _pair(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    return example["image"], tf.stack([tf.cast(example["label"], tf.float32), tf.cast(example["age"], tf.float32)])

@@ -11,20 +11,57 @@ from trainer.config import TrainConfig
 OUTPUT = "p_female"
 
 
-def seed_cnn(image_size: int) -> keras.Model:
+def seed_cnn(config: TrainConfig) -> keras.Model:
     """Three convolutions, each with max-pooling, and one dense layer: the model this project started from."""
-    pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    pixels = _pixels(config)
     x = layers.Rescaling(1 / 255)(pixels)
     for filters in (32, 64, 128):
         x = layers.Conv2D(filters, 3, activation="relu")(x)
         x = layers.MaxPooling2D()(x)
     x = layers.Flatten()(x)
     x = layers.Dense(128, activation="relu")(x)
-    return keras.Model(pixels, layers.Dense(1, activation="sigmoid", name=OUTPUT)(x), name="seed_cnn")
+    return _classifier(config, pixels, x)
 
 
-# name of the architecture -> function of the image size; each takes [0, 255] and gives (n, 1) in [0, 1], in float32
-MODELS: dict[str, Callable[[int], keras.Model]] = {"seed_cnn": seed_cnn}
+def deep_cnn(config: TrainConfig) -> keras.Model:
+    """The seed's blocks with more of everything: `depth` convolutions in each stage, `dense_layers` at the end."""
+    pixels = _pixels(config)
+    x = layers.Rescaling(1 / 255)(pixels)
+    for stage, depth in enumerate(config.depth):
+        for _ in range(int(depth)):
+            x = layers.Conv2D(config.width << stage, 3, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Flatten()(x)
+    for _ in range(config.dense_layers):
+        x = layers.Dense(config.dense_units, activation="relu")(x)
+    return _classifier(config, pixels, x)
+
+
+def resnet(config: TrainConfig) -> keras.Model:
+    """A compact residual network: a stem, stages of `depth` basic blocks, each of half the size, mean pooling.
+
+    He et al., "Deep Residual Learning for Image Recognition", 2015; shortcuts that change the shape average before they
+    project, after He et al., "Bag of Tricks", 2018. It has no flatten, so its weights fit every input size. Every
+    convolution is followed by its normalization alone, which exporters fold into it.
+    """
+    pixels = _pixels(config)
+    x = layers.Rescaling(1 / 64, offset=-2.0)(pixels)
+    x = layers.Activation("relu")(_convolution(x, config.width // 2, strides=2))
+    for stage, depth in enumerate(config.depth):
+        filters = config.width << stage
+        for block in range(int(depth)):
+            strides = 1 if block else 2
+            y = layers.Activation("relu")(_convolution(x, filters, strides=strides))
+            # a block that starts as the identity lets a deep network learn from its first step
+            y = _convolution(y, filters, gamma="zeros")
+            if strides > 1:
+                x = _convolution(layers.AveragePooling2D(2)(x), filters, kernel=1)
+            x = layers.Activation("relu")(layers.Add()([x, y]))
+    return _classifier(config, pixels, layers.GlobalAveragePooling2D()(x))
+
+
+# name of the architecture -> function of the settings; each takes [0, 255] and gives (n, 1) in [0, 1], in float32
+MODELS: dict[str, Callable[[TrainConfig], keras.Model]] = {"seed_cnn": seed_cnn, "deep_cnn": deep_cnn, "resnet": resnet}
 
 
 def build_model(config: TrainConfig) -> keras.Model:
@@ -33,7 +70,7 @@ def build_model(config: TrainConfig) -> keras.Model:
     Raises:
       UserError: the file is not a face classifier.
     """
-    return load_classifier(config.init_from) if config.init_from else MODELS[config.model](config.image_size)
+    return load_classifier(config.init_from) if config.init_from else MODELS[config.model](config)
 
 
 def with_precision(model: keras.Model, policy: str) -> keras.Model:
@@ -55,10 +92,46 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
     return copy
 
 
-def make_training_model(classifier: keras.Model, augmentation: list[keras.Layer]) -> keras.Model:
-    """Returns augmentation and classifier in one model, sharing the classifier's weights; only this one is fitted."""
+def make_training_model(
+    classifier: keras.Model, augmentation: keras.Model, teacher: keras.Model | None = None
+) -> keras.Model:
+    """Returns augmentation, classifier and a head for the age in one model, sharing the classifier's weights.
+
+    Only this one is fitted. It takes pixels, (n, size, size, 3), and gives `trainer.objective.OUTPUTS`, (n, 4).
+
+    Args:
+      classifier: a functional model whose last layer is dense.
+      augmentation: of `trainer.augmentation.make_augmentation`, for the classifier's input size.
+      teacher: a model of the same input size, not trained; it sees what the classifier sees.
+    """
     pixels = keras.Input(classifier.input_shape[1:], name="pixels")
-    x = pixels
-    for layer in augmentation:
-        x = layer(x)
-    return keras.Model(pixels, classifier(x), name="training")
+    x, share = augmentation(pixels)
+    body = keras.Model(classifier.input, [classifier.output, classifier.layers[-1].input], name="classifier")
+    score, features = body(x)
+    age = layers.Dense(1, name="age", dtype="float32")(features)
+    opinion = score
+    if teacher:
+        teacher.trainable = False
+        opinion = teacher(x, training=False)
+    return keras.Model(pixels, layers.Concatenate(dtype="float32")([score, age, share, opinion]), name="training")
+
+
+def _pixels(config: TrainConfig) -> keras.KerasTensor:
+    return keras.Input((config.image_size, config.image_size, 3), name="pixels")
+
+
+def _convolution(
+    x: keras.KerasTensor, filters: int, kernel: int = 3, strides: int = 1, gamma: str = "ones"
+) -> keras.KerasTensor:
+    x = layers.Conv2D(filters, kernel, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")(
+        x
+    )
+    # the usual momentum of 0.99 needs more steps than a short run has
+    return layers.BatchNormalization(momentum=0.9, gamma_initializer=gamma)(x)
+
+
+def _classifier(config: TrainConfig, pixels: keras.KerasTensor, features: keras.KerasTensor) -> keras.Model:
+    if config.dropout:
+        features = layers.Dropout(config.dropout, seed=config.seed)(features)
+    score = layers.Dense(1, activation="sigmoid", name=OUTPUT)(features)
+    return keras.Model(pixels, score, name=config.model)

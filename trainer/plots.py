@@ -27,10 +27,16 @@ def saved_figure(path: pathlib.Path, **options: object) -> Iterator[Figure]:
             figure.savefig(partial, dpi=120)
 
 
-def plot_history(history: Sequence[Mapping[str, float]], folder: pathlib.Path, title: str) -> None:
-    """Draws accuracy and loss over the epochs, one picture each."""
+def plot_history(history: Sequence[Mapping[str, float]], best: int, folder: pathlib.Path, title: str) -> None:
+    """Draws accuracy and loss over the epochs, one picture each.
+
+    Args:
+      history: a dict an epoch.
+      best: the epoch of the saved model.
+      folder: for the pictures.
+      title: above them.
+    """
     epochs = [row["epoch"] for row in history]
-    best = min(history, key=lambda row: row["val_loss"])["epoch"]
     for name, file in (("accuracy", run_folder.ACCURACY_PLOT), ("loss", run_folder.LOSS_PLOT)):
         with saved_figure(folder / file, figsize=(7, 4.5)) as figure:
             axes = figure.subplots()
@@ -39,7 +45,7 @@ def plot_history(history: Sequence[Mapping[str, float]], folder: pathlib.Path, t
                 epochs, [row[f"val_{name}"] for row in history], "s-", color=VALIDATION_COLOUR, label="validation"
             )
             axes.axvline(best, color="grey", linestyle=":", label="epoch of the saved model")
-            axes.set(xlabel="epoch", ylabel="accuracy" if name == "accuracy" else "loss (binary cross-entropy)")
+            axes.set(xlabel="epoch", ylabel=name)
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_title(title)
             axes.legend()
@@ -98,17 +104,16 @@ def plot_sample_predictions(
                 spine.set(visible=not right, color=WRONG_COLOUR, linewidth=4)
 
 
-def plot_train_batch(batch: Mapping, augmentation: Sequence[keras.Layer], path: pathlib.Path) -> None:
+def plot_train_batch(batch: Mapping, augmentation: keras.Model, path: pathlib.Path) -> None:
     """Draws training faces as the model sees them, after augmentation.
 
     Args:
       batch: `image`, uint8 (n, size, size, 3), and `label`, of up to 25 faces.
-      augmentation: layers of `make_augmentation`.
+      augmentation: of `make_augmentation`.
       path: of the picture.
     """
     images = keras.ops.cast(keras.ops.convert_to_tensor(batch["image"]), "float32")
-    for layer in augmentation:
-        images = layer(images, training=True)
+    images, _ = augmentation(images, training=True)
     images = np.clip(keras.ops.convert_to_numpy(images), 0, 255).astype(np.uint8)
     with saved_figure(path, figsize=(10, 11.5)) as figure:
         figure.suptitle("Training faces as the model sees them")

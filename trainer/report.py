@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from gender_tfds import run_folder
+from gender_tfds.saved_run import dataset_names
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; color: #1b1b1b;
@@ -73,13 +74,12 @@ def make_report(
 
 def make_model_card(record: dict[str, Any], numbers: dict[str, Any], slices: pd.DataFrame) -> str:
     """Returns a model card in Markdown with Hugging Face's front matter. Arguments as for `make_report`."""
-    name = record["settings"]["dataset"]
     low, high = numbers["accuracy_interval"]
     return f"""---
 library_name: keras
 pipeline_tag: image-classification
 tags: [perceived-gender, face]
-datasets: [{name}]
+datasets: [{", ".join(dataset_names(record))}]
 license: other
 metrics: [accuracy]
 ---
@@ -116,7 +116,7 @@ Trained by `{record["command"]}`, data fingerprint `{record["data"]["sha256"]}`.
 
 def _licences(record: dict[str, Any], numbers: dict[str, Any]) -> str:
     """Returns a sentence for each data set that the run was trained or judged on, and one for what it started from."""
-    names = dict.fromkeys([record["settings"]["dataset"], numbers["dataset"].partition("/")[0]])
+    names = dict.fromkeys([*dataset_names(record), numbers["dataset"].partition("/")[0]])
     said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
     if record["settings"]["init_from"]:
         said.append(f"Training started from {record['settings']['init_from']}, whose data's licence holds too.")

@@ -73,8 +73,8 @@ def test_a_workdir_in_use_is_one_sentence_and_status_2(trained_run, data_dir, ca
     assert commands.train([*flags, "--resume"]) == 0
 
 
-def test_evaluate_says_accuracy_and_what_the_label_is(trained_run, capsys):
-    assert commands.evaluate([f"--workdir={trained_run}", "--split=validation"]) == 0
+def test_evaluate_says_accuracy_and_what_the_label_is(own_run, capsys):
+    assert commands.evaluate([f"--workdir={own_run}", "--split=validation"]) == 0
     shown = capsys.readouterr().err
     assert "Accuracy 0." in shown
     assert "says nothing about people" in shown

@@ -51,23 +51,23 @@ def test_numbers_are_those_of_the_table_by_another_computation(table, trained_ru
     assert turned["accuracy"] == pytest.approx(1 - numbers["accuracy"])
 
 
-def test_another_split_is_judged_beside_the_runs_own(trained_run):
-    before = (trained_run / run_folder.METRICS).read_text()
-    numbers, folder = evaluate_workdir(trained_run, None, "validation", None)
-    assert folder == trained_run / run_folder.EVALUATIONS / "drawn_faces-validation"
+def test_another_split_is_judged_beside_the_runs_own(own_run):
+    before = (own_run / run_folder.METRICS).read_text()
+    numbers, folder = evaluate_workdir(own_run, None, "validation", None)
+    assert folder == own_run / run_folder.EVALUATIONS / "drawn_faces-validation"
     assert numbers["split"] == "validation"
     names = {run_folder.METRICS, run_folder.PREDICTIONS, run_folder.SLICES, run_folder.REPORT}
     names |= {run_folder.CONFUSION_MATRIX, run_folder.SAMPLE_PREDICTIONS}
     assert {path.name for path in folder.iterdir()} == names
-    assert (trained_run / run_folder.METRICS).read_text() == before
+    assert (own_run / run_folder.METRICS).read_text() == before
 
 
-def test_the_runs_own_judgement_is_made_again_as_it_was(trained_run, table):
-    numbers = json.loads((trained_run / run_folder.METRICS).read_text())
-    again, folder = evaluate_workdir(trained_run, None, "test", None)
-    assert folder == trained_run
+def test_the_runs_own_judgement_is_made_again_as_it_was(own_run, table):
+    numbers = json.loads((own_run / run_folder.METRICS).read_text())
+    again, folder = evaluate_workdir(own_run, None, "test", None)
+    assert folder == own_run
     assert again == numbers
-    pd.testing.assert_frame_equal(pd.read_csv(trained_run / run_folder.PREDICTIONS), table)
+    pd.testing.assert_frame_equal(pd.read_csv(own_run / run_folder.PREDICTIONS), table)
 
 
 @pytest.mark.parametrize(("split", "dataset", "named"), [("tset", None, "tset"), ("test", "nothing", "nothing")])
@@ -81,12 +81,12 @@ def test_a_folder_that_is_no_run_is_one_sentence(tmp_path):
         evaluate_workdir(tmp_path, None, "test", None)
 
 
-def test_the_data_of_the_run_and_the_data_it_is_judged_on_are_both_told_of(trained_run, data_dir):
+def test_the_data_of_the_run_and_the_data_it_is_judged_on_are_both_told_of(own_run, data_dir):
     builder = reading.open_built("drawn_faces", str(data_dir))
-    own, _ = evaluate_workdir(trained_run, None, "validation", None)
+    own, _ = evaluate_workdir(own_run, None, "validation", None)
     assert own["note"].count("drawn_faces are drawn by code") == 1
     with mock.patch.object(reading, "fingerprint", return_value={"metadata": {}}):  # faces of people
-        people, folder = evaluate_workdir(trained_run, None, "validation", None)
+        people, folder = evaluate_workdir(own_run, None, "validation", None)
     assert people["note"] == f"{own['note']} {faces.LABEL_NOTE}"
     assert faces.LABEL_NOTE in html.unescape((folder / run_folder.REPORT).read_text())
     assert builder.info.metadata["note"] == own["note"]
