@@ -131,12 +131,12 @@ def test_mixed_precision_trains_and_saves_float32(data_dir, tmp_path, precision)
     assert json.loads((tmp_path / "run" / run_folder.CONFIG).read_text())["precision"] == precision
 
 
-def _two_colours(shuffled):
+def _two_colours(name_of_set, shuffled):
     """A builder of pictures of one colour each: red is male and blue is female, unless the labels are shuffled."""
     import cv2
 
     class Colours(Builder):
-        name = f"colours{int(shuffled)}"
+        name = name_of_set
         NUM_FACES = 400
 
         def _split_generators(self, dl_manager):
@@ -159,7 +159,7 @@ def _two_colours(shuffled):
 def test_two_colours_are_learnt_and_shuffled_labels_are_not(tmp_path):
     accuracies = {}
     for shuffled in (False, True):
-        builder = _two_colours(shuffled)(data_dir=tmp_path / "data")
+        builder = _two_colours(f"colours{int(shuffled)}", shuffled)(data_dir=tmp_path / "data")
         builder.download_and_prepare()
         config = dataclasses.replace(SMALL, dataset=builder.name, epochs=3)
         metrics = train_and_evaluate(config, str(tmp_path / "data"), tmp_path / builder.name)
@@ -171,12 +171,12 @@ def test_two_colours_are_learnt_and_shuffled_labels_are_not(tmp_path):
 
 @pytest.fixture(scope="module")
 def two_data_sets(data_dir, tmp_path_factory):
-    """A data_dir with `drawn_faces` and `colours0`, and a run on both, on other folds than the splits'."""
+    """A data_dir with `drawn_faces` and `colours`, and a run on both, on other folds than the splits'."""
     folder = tmp_path_factory.mktemp("two")
     shutil.copytree(data_dir / "drawn_faces", folder / "data" / "drawn_faces")
-    _two_colours(False)(data_dir=folder / "data").download_and_prepare()
+    _two_colours("colours", False)(data_dir=folder / "data").download_and_prepare()
     config = dataclasses.replace(
-        SMALL, dataset="drawn_faces,colours0", epochs=1, test_folds=("4", "5"), validation_folds=("6",)
+        SMALL, dataset="drawn_faces,colours", epochs=1, test_folds=("4", "5"), validation_folds=("6",)
     )
     train_and_evaluate(config, str(folder / "data"), folder / "run")
     return folder
@@ -185,11 +185,11 @@ def two_data_sets(data_dir, tmp_path_factory):
 def test_several_data_sets_are_learnt_together_and_judged_each_by_itself(two_data_sets):
     workdir = two_data_sets / "run"
     own = json.loads((workdir / run_folder.METRICS).read_text())
-    other = json.loads((workdir / run_folder.EVALUATIONS / "colours0-test" / run_folder.METRICS).read_text())
-    assert [own["dataset"], other["dataset"]] == ["drawn_faces/1.0.0", "colours0/1.0.0"]
+    other = json.loads((workdir / run_folder.EVALUATIONS / "colours-test" / run_folder.METRICS).read_text())
+    assert [own["dataset"], other["dataset"]] == ["drawn_faces/1.0.0", "colours/1.0.0"]
     record = json.loads((workdir / run_folder.CONFIG).read_text())
-    assert record["data"]["name"] == "drawn_faces/1.0.0,colours0/1.0.0"
-    assert "datasets: [drawn_faces, colours0]" in (workdir / run_folder.MODEL_CARD).read_text()
+    assert record["data"]["name"] == "drawn_faces/1.0.0,colours/1.0.0"
+    assert "datasets: [drawn_faces, colours]" in (workdir / run_folder.MODEL_CARD).read_text()
 
 
 def test_a_run_is_judged_on_its_own_folds_again_too(two_data_sets):
@@ -199,7 +199,7 @@ def test_a_run_is_judged_on_its_own_folds_again_too(two_data_sets):
     _, folder = evaluate_workdir(workdir, None, "test", None)
     assert folder == workdir
     pd.testing.assert_frame_equal(pd.read_csv(workdir / run_folder.PREDICTIONS), table)
-    _, folder = evaluate_workdir(workdir, "colours0", "validation", None)
+    _, folder = evaluate_workdir(workdir, "colours", "validation", None)
     assert set(pd.read_csv(folder / run_folder.PREDICTIONS)["fold"]) == {6}
 
 
