@@ -1,9 +1,10 @@
 """What every data set here shares: the feature dict, splits by fold, and records in shards of a few megabytes."""
 
 import dataclasses
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -74,6 +75,11 @@ def describe(found: Iterable[Face], skipped: Mapping[str, int]) -> dict[str, Any
     return counts
 
 
+def listing_hash(names: Iterable[str]) -> str:
+    """Returns the SHA-256 of the sorted file names, a fingerprint of what was read."""
+    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 @dataclasses.dataclass(frozen=True)
 class _ShardConfig(shard_utils.ShardConfig):
     # TFDS' 64 MiB would put all of UTKFace's training faces into one file: nothing to read in parallel or to share
@@ -92,9 +98,13 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Attributes:
       manual_dir: the folder given by `--manual_dir`, or None; set before `_split_generators` is called. TFDS' own
         `dl_manager.manual_dir` can't tell a folder that was given from its default.
+      TITLE: the data set's name in a sentence.
+      EXPECTED: counts of the complete data set, of `files` and of labels; other counts are warned of.
     """
 
     manual_dir: epath.Path | None = None
+    TITLE: ClassVar[str] = ""
+    EXPECTED: ClassVar[Mapping[str, int]] = {}
 
     def _download_and_prepare(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
@@ -110,6 +120,32 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             supervised_keys=("image", "label"),
             metadata=tfds.core.MetadataDict(),
         )
+
+    def splits_of(self, found: Sequence[Face], skipped: Mapping[str, int], files: Sequence[str]) -> dict:
+        """Returns what `_split_generators` is to return for faces in files, and records the counts.
+
+        Args:
+          found: the faces, with their groups.
+          skipped: how many files and rows were left out, by reason.
+          files: names of all files that were looked at.
+        """
+        counts = describe(found, skipped) | {
+            "files": len(files),
+            "listing_sha256": listing_hash(files),
+            "near_duplicate_groups": sum(size > 1 for size in Counter(face.group for face in found).values()),
+        }
+        self._warn_if_different({"files": len(files), **counts["labels"]})
+        self.info.metadata.update(counts)
+        return {split: self._generate_examples(members) for split, members in by_split(found).items()}
+
+    def _warn_if_different(self, counts: Mapping[str, int]) -> None:
+        different = [
+            f"{counts.get(name, 0):,} {name} where the complete {self.TITLE} has {number:,}"
+            for name, number in self.EXPECTED.items()
+            if counts.get(name, 0) != number
+        ]
+        if different:
+            logging.warning("This is not the complete %s: %s.", self.TITLE, "; ".join(different))
 
     def _generate_examples(self, found: Iterable[Face]) -> Iterable[tuple[str, dict[str, Any]]]:
         for face in found:

@@ -1,0 +1,69 @@
+"""Faces that lie in files: read them side by side, count what is left out, put near duplicates into one group."""
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import tqdm
+
+from gender_tfds.duplicates import near_duplicate_groups
+from gender_tfds.faces import RejectedError
+from gender_tfds.features import Face
+
+_Item = TypeVar("_Item")
+
+
+def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[list[Face], Counter]:
+    """Returns the faces that `read` makes of the items, in their order, and how many it rejected, by reason.
+
+    Args:
+      read: takes an item and returns a face, or raises `RejectedError`; called in several threads.
+    """
+
+    def attempt(item: _Item) -> Face | RejectedError:
+        try:
+            return read(item)
+        except RejectedError as reason:
+            return reason
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        done = list(tqdm.tqdm(pool.map(attempt, items), "Reading faces", len(items), disable=None))
+    found = [result for result in done if isinstance(result, Face)]
+    return found, Counter(str(result) for result in done if isinstance(result, RejectedError))
+
+
+def list_files(folder: str | os.PathLike) -> Iterator[str]:
+    """Yields the path, relative to `folder` and with `/`, of every file below it, and of every link to a folder.
+
+    Such links are not followed, since they may lead in a circle; a caller sees that what it got is no file.
+    """
+    for root, folders, names in os.walk(folder):
+        inside = pathlib.Path(root)
+        for name in (*names, *(name for name in folders if (inside / name).is_symlink())):
+            yield (inside / name).relative_to(folder).as_posix()
+
+
+def whole_jpeg(face: Face) -> Face:
+    """Returns the face if its file begins and ends as a JPEG does: one that doesn't would stop every training on it.
+
+    Raises:
+      RejectedError: `missing_file`, or `damaged`: empty, cut, or something else than a JPEG.
+    """
+    try:
+        content = face.image.read_bytes()
+    except FileNotFoundError as error:
+        raise RejectedError("missing_file") from error
+    if not (content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9")):
+        raise RejectedError("damaged")
+    return face
+
+
+def in_groups(found: Sequence[Face], groups: Mapping[str, str] | None = None) -> list[Face]:
+    """Returns the faces with their near-duplicate groups: as given, by file name, or else as looked for now."""
+    if groups is None:
+        groups = near_duplicate_groups({face.filename: face.image for face in found})
+    return [dataclasses.replace(face, group=groups.get(face.filename, face.filename)) for face in found]
