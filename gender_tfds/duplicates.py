@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import imagehash
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import scipy.sparse
 import tqdm
 
@@ -23,7 +24,9 @@ def difference_hash(path: str | os.PathLike) -> np.ndarray:
         with PIL.Image.open(path) as image:
             # libjpeg scales down while it decodes; the hash needs 17 × 16 pixels
             image.draft("L", (100, 100))
-            return imagehash.dhash(image, hash_size=HASH_SIDE).hash.ravel()
+            # a picture that is stored on its side is a copy of the upright one
+            upright = PIL.ImageOps.exif_transpose(image)
+            return imagehash.dhash(upright, hash_size=HASH_SIDE).hash.ravel()
     except (OSError, ValueError, PIL.Image.DecompressionBombError):
         return np.zeros(HASH_SIDE**2, bool)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import tqdm
+from etils import epath
 
 from gender_tfds.duplicates import near_duplicate_groups
 from gender_tfds.faces import RejectedError
@@ -47,16 +48,27 @@ def list_files(folder: str | os.PathLike) -> Iterator[str]:
             yield (inside / name).relative_to(folder).as_posix()
 
 
+def read_file(path: epath.Path) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+      RejectedError: `missing_file` (also a link to nothing), `not_a_file` (a folder, a pipe, …) or `unreadable`.
+    """
+    if not path.is_file():  # asked first: reading a pipe would wait for ever
+        raise RejectedError("not_a_file" if path.exists() else "missing_file")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RejectedError("unreadable") from error
+
+
 def whole_jpeg(face: Face) -> Face:
     """Returns the face if its file begins and ends as a JPEG does: one that doesn't would stop every training on it.
 
     Raises:
-      RejectedError: `missing_file`, or `damaged`: empty, cut, or something else than a JPEG.
+      RejectedError: as `read_file` does, or `damaged`: empty, cut, or something else than a JPEG.
     """
-    try:
-        content = face.image.read_bytes()
-    except FileNotFoundError as error:
-        raise RejectedError("missing_file") from error
+    content = read_file(face.image)
     if not (content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9")):
         raise RejectedError("damaged")
     return face

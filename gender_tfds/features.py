@@ -13,6 +13,7 @@ from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
+from gender_tfds.command_line import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +66,16 @@ def by_split(found: Iterable[Face]) -> dict[str, list[Face]]:
     return {split: members for split, members in splits.items() if members}
 
 
+def listed(counts: Mapping[str, int]) -> str:
+    """Returns counts for a sentence: `2 damaged, 1 empty`, by name."""
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+
+
 def describe(found: Iterable[Face], skipped: Mapping[str, int]) -> dict[str, Any]:
     """Returns the counts for a data set's metadata, and logs them: nothing is left out in silence."""
     labels = Counter(faces.GENDERS[face.label] for face in found)
     counts = {"faces": labels.total(), "labels": dict(sorted(labels.items())), "skipped": dict(sorted(skipped.items()))}
-    reasons = ", ".join(f"{number} {reason}" for reason, number in counts["skipped"].items()) or "none"
-    by_label = ", ".join(f"{number} {label}" for label, number in counts["labels"].items())
-    logging.info("Found %d faces (%s); skipped: %s.", counts["faces"], by_label, reasons)
+    logging.info("Found %d faces (%s); skipped: %s.", counts["faces"], listed(labels), listed(skipped) or "none")
     return counts
 
 
@@ -120,6 +124,21 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             supervised_keys=("image", "label"),
             metadata=tfds.core.MetadataDict(),
         )
+
+    def given_folder(self, how_to: str) -> epath.Path:
+        """Returns `manual_dir`.
+
+        Args:
+          how_to: what to do, the end of a sentence.
+
+        Raises:
+          UserError: none was given, or it is no directory.
+        """
+        if self.manual_dir is None:
+            raise UserError(f"{self.name} needs --manual_dir: {how_to}")
+        if not self.manual_dir.is_dir():
+            raise UserError(f"--manual_dir={self.manual_dir} is not a directory; {how_to}")
+        return self.manual_dir
 
     def splits_of(self, found: Sequence[Face], skipped: Mapping[str, int], files: Sequence[str]) -> dict:
         """Returns what `_split_generators` is to return for faces in files, and records the counts.

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +11,7 @@ from etils import epath
 from gender_tfds.command_line import UserError
 from gender_tfds.face_files import sort_out
 from gender_tfds.faces import RejectedError
-from gender_tfds.features import Face
+from gender_tfds.features import Face, listed
 
 Row = Mapping[str, str]
 
@@ -35,6 +36,18 @@ def read_rows(path: epath.Path, columns: Sequence[str]) -> list[Row]:
     if not rows:
         raise UserError(f"{path} holds no row below its heading; each row names a picture")
     return rows
+
+
+def picture_name(row: Row, column: str) -> str:
+    """Returns the path that a row names, relative to the data set's folder, in the one way of writing it.
+
+    Raises:
+      RejectedError: `outside_the_folder`.
+    """
+    name = posixpath.normpath(row[column])
+    if name in (".", "..") or name.startswith(("/", "../")):
+        raise RejectedError("outside_the_folder")
+    return name
 
 
 def look_up(values: Mapping[str, int], row: Row, column: str) -> int:
@@ -89,7 +102,6 @@ def _named_once(parsed: Sequence[Face]) -> tuple[list[Face], Counter]:
 
 def none_left(rows: Sequence[Row], tables: Sequence[epath.Path], skipped: Mapping[str, int]) -> str:
     """Returns the beginning of a sentence about tables none of whose rows can be used: why, and what the first says."""
-    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(skipped.items()))
     first = ", ".join(f"{column}={value}" for column, value in rows[0].items())
     names = " and ".join(path.name for path in tables)
-    return f"none of the {len(rows)} rows of {names} can be used ({reasons}); the first row says {first}"
+    return f"none of the {len(rows)} rows of {names} can be used ({listed(skipped)}); the first row says {first}"

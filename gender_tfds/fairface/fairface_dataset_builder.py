@@ -10,7 +10,7 @@ from gender_tfds.command_line import UserError, explain_user_errors
 from gender_tfds.face_files import in_groups, list_files, whole_jpeg
 from gender_tfds.fairface import labels
 from gender_tfds.features import Face, FaceBuilder
-from gender_tfds.label_table import Row, faces_of_rows, look_up, none_left, read_rows
+from gender_tfds.label_table import Row, faces_of_rows, look_up, none_left, picture_name, read_rows
 
 explain_user_errors()
 
@@ -32,9 +32,7 @@ class Builder(FaceBuilder):
     EXPECTED: ClassVar[Mapping[str, int]] = {"files": 97_698}  # 86,744 in train/ and 10,954 in val/
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        folder = self.manual_dir
-        if folder is None:
-            raise UserError(f"fairface needs --manual_dir: {_HOW_TO}")
+        folder = self.given_folder(_HOW_TO)
         tables = [path for part in _PARTS if (path := folder / f"fairface_label_{part}.csv").is_file()]
         if not tables:
             raise UserError(
@@ -49,11 +47,12 @@ class Builder(FaceBuilder):
 
 
 def _parse(row: Row, folder: epath.Path) -> Face:
+    name = picture_name(row, "file")
     return Face(
-        filename=row["file"],
-        image=folder / row["file"],
+        filename=name,
+        image=folder / name,
         label=look_up(labels.GENDERS, row, "gender"),
-        group=row["file"],
+        group=name,
         age=look_up(labels.AGES, row, "age"),
         ethnicity=look_up(labels.RACES, row, "race"),
     )
