@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import tqdm
-from etils import epath
 
 from gender_tfds.duplicates import near_duplicate_groups
 from gender_tfds.faces import RejectedError
@@ -48,16 +47,17 @@ def list_files(folder: str | os.PathLike) -> Iterator[str]:
             yield (inside / name).relative_to(folder).as_posix()
 
 
-def read_file(path: epath.Path) -> bytes:
+def read_file(path: str | os.PathLike) -> bytes:
     """Returns the content of a file.
 
     Raises:
       RejectedError: `missing_file` (also a link to nothing), `not_a_file` (a folder, a pipe, …) or `unreadable`.
     """
-    if not path.is_file():  # asked first: reading a pipe would wait for ever
-        raise RejectedError("not_a_file" if path.exists() else "missing_file")
+    local = pathlib.Path(path)  # epath takes a pipe for a file, and reading one waits for ever
     try:
-        return path.read_bytes()
+        if not local.is_file():
+            raise RejectedError("not_a_file" if local.exists() else "missing_file")
+        return local.read_bytes()
     except OSError as error:
         raise RejectedError("unreadable") from error
 
