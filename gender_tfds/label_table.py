@@ -23,8 +23,9 @@ def read_rows(path: epath.Path, columns: Sequence[str]) -> list[Row]:
       UserError: it can't be read, lacks one of the `columns` or has one twice, or has no row.
     """
     try:
-        # Excel begins a file with a byte order mark
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        # Excel begins a file with a byte order mark; epath's read_text knows no encoding
+        text = io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")
+        reader = csv.DictReader(text, strict=True)
         heading, rows = list(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} can't be read ({error}); save it as a csv file in UTF-8") from error
@@ -63,11 +64,16 @@ def look_up(values: Mapping[str, int], row: Row, column: str) -> int:
 
 
 def faces_of_rows(
-    rows: Sequence[Row], files: Sequence[str], parse: Callable[[Row], Face], check: Callable[[Face], Face]
+    rows: Sequence[Row],
+    column: str,
+    files: Sequence[str],
+    parse: Callable[[Row], Face],
+    check: Callable[[Face], Face],
 ) -> tuple[list[Face], Counter]:
     """Returns the faces that rows describe and pictures show, and how many rows and files were left out, by reason.
 
     Args:
+      column: the column that names the picture.
       files: names of the pictures that are there; one that no row names is counted as `not_in_csv`.
       parse: makes a face of a row, or raises `RejectedError`.
       check: returns a face whose picture can be used, or raises `RejectedError`.
@@ -82,7 +88,7 @@ def faces_of_rows(
     parsed, skipped = sort_out(rows, parse_whole)
     named, repeated = _named_once(parsed)
     found, unusable = sort_out(named, check)
-    unlisted = len(set(files) - {face.filename for face in parsed})
+    unlisted = len(set(files) - {posixpath.normpath(row[column] or "") for row in rows})
     return found, skipped + repeated + unusable + Counter(not_in_csv=unlisted)
 
 

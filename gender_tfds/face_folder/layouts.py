@@ -74,7 +74,7 @@ def from_table(table: epath.Path, files: Sequence[str]) -> tuple[list[Face], Cou
     unused = sorted(set(rows[0]) - {*_REQUIRED, *_OPTIONAL, None})
     if unused:
         logging.warning("Columns of %s that are not used: %s.", table, ", ".join(unused))
-    found, skipped = faces_of_rows(rows, files, functools.partial(_in_row, table.parent), check)
+    found, skipped = faces_of_rows(rows, "filename", files, functools.partial(_in_row, table.parent), check)
     if not found:
         raise UserError(f"{none_left(rows, [table], skipped)}; {HOW_TO}")
     return found, skipped

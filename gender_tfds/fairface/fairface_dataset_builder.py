@@ -40,7 +40,7 @@ class Builder(FaceBuilder):
             )
         rows = [row for table in tables for row in read_rows(table, _COLUMNS)]
         files = [f"{part}/{name}" for part in _PARTS for name in list_files(folder / part)]
-        found, skipped = faces_of_rows(rows, files, lambda row: _parse(row, folder), whole_jpeg)
+        found, skipped = faces_of_rows(rows, "file", files, lambda row: _parse(row, folder), whole_jpeg)
         if not found:
             raise UserError(f"{none_left(rows, tables, skipped)}; {_HOW_TO}")
         return self.splits_of(in_groups(found), skipped, files)
