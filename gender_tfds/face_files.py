@@ -37,14 +37,19 @@ def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[lis
 
 
 def list_files(folder: str | os.PathLike) -> Iterator[str]:
-    """Yields the path, relative to `folder` and with `/`, of every file below it, and of every link to a folder.
+    """Yields the path, relative to `folder` and with `/`, of every file below it; of none if it is no directory.
 
-    Such links are not followed, since they may lead in a circle; a caller sees that what it got is no file.
+    Links to folders are followed if they lie right in `folder`. Deeper ones may lead in a circle: each is listed
+    itself, and a caller sees that it is no file.
     """
-    for root, folders, names in os.walk(folder):
-        inside = pathlib.Path(root)
-        for name in (*names, *(name for name in folders if (inside / name).is_symlink())):
-            yield (inside / name).relative_to(folder).as_posix()
+    top = pathlib.Path(folder)
+    entries = sorted(top.iterdir()) if top.is_dir() else []
+    for start in (top, *(path for path in entries if path.is_symlink() and path.is_dir())):
+        for root, folders, names in os.walk(start):
+            inside = pathlib.Path(root)
+            links = [name for name in folders if inside != top and (inside / name).is_symlink()]
+            for name in (*names, *links):
+                yield (inside / name).relative_to(top).as_posix()
 
 
 def read_file(path: str | os.PathLike) -> bytes:

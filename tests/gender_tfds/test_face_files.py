@@ -40,8 +40,9 @@ def test_files_are_listed_once_with_their_folders(tmp_path):
     (tmp_path / "a b" / "circle").symlink_to(tmp_path)
     (tmp_path / "broken").symlink_to("/nonesuch")
     (tmp_path / "linked.jpg").symlink_to(tmp_path / "top.png")
+    (tmp_path / "linked").symlink_to(tmp_path / "a b" / "c")
     assert sorted(face_files.list_files(tmp_path)) == sorted(
-        ["a b/ü.jpg", "a b/c/d.txt", "top.png", "empty.jpg", "a b/circle", "broken", "linked.jpg"]
+        ["a b/ü.jpg", "a b/c/d.txt", "top.png", "empty.jpg", "a b/circle", "broken", "linked.jpg", "linked/d.txt"]
     )
     assert list(face_files.list_files(tmp_path / "nonesuch")) == []
 
