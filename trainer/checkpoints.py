@@ -38,7 +38,7 @@ class Progress:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, from 1, of the lowest validation cross-entropy on the largest pictures so far; 0 before the first."""
+        """The epoch of the lowest validation cross-entropy on the largest pictures so far, from 1; 0 before any."""
         if not self.history:
             return 0
         largest = max(row["image_size"] for row in self.history)

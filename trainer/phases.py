@@ -37,7 +37,7 @@ def make_phases(config: TrainConfig) -> list[Phase]:
     if config.start_size in (0, config.image_size):
         return [Phase(*whole, config.image_size, False, config.learning_rate, whole)]
     between = round((config.start_size + config.image_size) / 2 / _STEP) * _STEP
-    ends = [*(round(part * config.epochs) for part in _GROWTH), config.epochs]
+    ends = [*(int(part * config.epochs) for part in _GROWTH), config.epochs]
     sizes = (config.start_size, between, config.image_size)
     return [
         Phase(first, end, size, False, config.learning_rate, whole)

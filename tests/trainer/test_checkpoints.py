@@ -8,28 +8,37 @@ import pytest
 
 from gender_tfds.command_line import UserError
 from trainer.checkpoints import Checkpoints, Progress
+from trainer.config import TrainConfig
+from trainer.phases import Phase
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 4)).astype(np.float32)
 Y = (X[:, :1] > 0).astype(np.float32)
 
 
-def _model():
+def _model(ema=0.0):
     keras.utils.set_random_seed(0)
     classifier = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
     inputs = keras.Input((4,))
     noisy = keras.layers.GaussianNoise(0.5, seed=1)(inputs)
     model = keras.Model(inputs, classifier(noisy))
-    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.Adam(0.1, **({"use_ema": True, "ema_momentum": ema} if ema else {}))
+    entropy = keras.metrics.BinaryCrossentropy(name="cross_entropy")
+    model.compile(optimizer, "binary_crossentropy", metrics=["accuracy", entropy])
     model.optimizer.build(model.trainable_variables)
     return model, classifier
 
 
-def _fit(path, epochs, *, stop_after=None, patience=0, validation=(X, Y)):
-    """Trains as `trainer.train` does; with `stop_after` only so many epochs, as if killed then."""
-    model, classifier = _model()
-    checkpoints = Checkpoints(path, classifier, faces=64, patience=patience, epochs=epochs)
-    checkpoints.restore(model)
+def _phase(epochs, schedule=None, image_size=32):
+    return Phase(0, epochs, image_size, False, 0.1, schedule or (0, epochs))
+
+
+def _fit(path, epochs, *, stop_after=None, validation=(X, Y), phase=None, **settings):
+    """Trains as `trainer.fit` does; with `stop_after` only so many epochs, as if killed then."""
+    model, classifier = _model(settings.get("ema", 0.0))
+    checkpoints = Checkpoints(path, TrainConfig(epochs=epochs, **settings), faces=64)
+    checkpoints.load()
+    checkpoints.begin(phase or _phase(epochs), model, classifier)
     done = len(checkpoints.progress.history)
     if not checkpoints.progress.finished:
         model.fit(
@@ -66,11 +75,13 @@ def test_a_checkpoint_without_one_part_would_be_noticed(tmp_path, forgotten):
     whole, _ = _fit(tmp_path / "whole.npz", 5)
     _fit(tmp_path / "parts.npz", 5, stop_after=2)
     fresh, _ = _model()
-    names = [variable.path for variable in [*fresh.variables, *fresh.optimizer.variables]]
     arrays = dict(np.load(tmp_path / "parts.npz"))
-    for number, variable in enumerate([*fresh.variables, *fresh.optimizer.variables]):
-        if ("seed" in names[number]) if forgotten == "random generator" else (number >= len(fresh.variables)):
-            arrays[f"state_{number}"] = variable.numpy()
+    for number, variable in enumerate(fresh.variables):
+        if forgotten == "random generator" and "seed" in variable.path:
+            arrays[f"model_{number}"] = variable.numpy()
+    for number, variable in enumerate(fresh.optimizer.variables):
+        if forgotten == "optimizer":
+            arrays[f"optimizer_{number}"] = variable.numpy()
     np.savez(tmp_path / "parts.npz", **arrays)
     parts, _ = _fit(tmp_path / "parts.npz", 5)
     assert _numbers(parts.progress.history) != _numbers(whole.progress.history)
@@ -91,13 +102,13 @@ def test_the_weights_kept_are_those_of_the_lowest_validation_loss(tmp_path):
 
 def test_early_stopping_counts_across_a_resume(tmp_path):
     worse = (X, 1 - Y)
-    stopped, _ = _fit(tmp_path / "whole.npz", 9, patience=3, validation=worse)
+    stopped, _ = _fit(tmp_path / "whole.npz", 9, early_stopping=3, validation=worse)
     assert len(stopped.progress.history) == 4  # the best is the first, then three without a better one
     assert stopped.progress.finished
-    _fit(tmp_path / "parts.npz", 9, patience=3, stop_after=2, validation=worse)
-    parts, _ = _fit(tmp_path / "parts.npz", 9, patience=3, validation=worse)
+    _fit(tmp_path / "parts.npz", 9, early_stopping=3, stop_after=2, validation=worse)
+    parts, _ = _fit(tmp_path / "parts.npz", 9, early_stopping=3, validation=worse)
     assert len(parts.progress.history) == 4
-    never, _ = _fit(tmp_path / "never.npz", 5, patience=0, validation=worse)
+    never, _ = _fit(tmp_path / "never.npz", 5, early_stopping=0, validation=worse)
     assert len(never.progress.history) == 5
 
 
@@ -116,7 +127,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path, damage):
     content = path.read_bytes()
     if damage == "other model":
         arrays = dict(np.load(path))
-        arrays["state_0"] = np.zeros((7, 1), np.float32)
+        arrays["model_0"] = np.zeros((7, 1), np.float32)
         np.savez(path, **arrays)
     else:
         path.write_bytes({"cut": content[: len(content) // 2], "garbage": b"\0" * 100, "empty": b""}[damage])
@@ -133,8 +144,62 @@ def test_a_loss_that_is_no_number_stops_and_the_last_good_state_stays(tmp_path):
     assert path.read_bytes() == before
 
 
+def _rows(*losses, sizes=None):
+    sizes = sizes or [32] * len(losses)
+    pairs = zip(losses, sizes, strict=True)
+    return [{"epoch": n, "val_cross_entropy": loss, "image_size": size} for n, (loss, size) in enumerate(pairs, 1)]
+
+
 def test_progress_names_the_best_epoch():
     assert Progress().best_epoch == 0
-    rows = [{"epoch": number, "val_loss": loss} for number, loss in enumerate((0.5, 0.3, 0.4), 1)]
+    rows = _rows(0.5, 0.3, 0.4)
     assert Progress(rows).best_epoch == 2
     assert json.loads(json.dumps(rows)) == rows
+
+
+def test_only_epochs_on_the_largest_pictures_compete():
+    assert Progress(_rows(0.1, 0.5, 0.4, sizes=[32, 64, 64])).best_epoch == 3
+    assert Progress(_rows(0.1, 0.5, 0.4)).best_epoch == 1
+
+
+def test_the_optimizer_goes_on_under_its_schedule_and_starts_anew_under_another(tmp_path):
+    path = tmp_path / "c.npz"
+    _, trained = _fit(path, 4, stop_after=2)
+    steps = int(trained.optimizer.iterations)
+    assert steps == 8
+    iterations = {}
+    for name, schedule in (("same", (0, 4)), ("other", (2, 4))):
+        model, classifier = _model()
+        checkpoints = Checkpoints(path, TrainConfig(epochs=4), faces=64)
+        checkpoints.load()
+        checkpoints.begin(_phase(4, schedule), model, classifier)
+        iterations[name] = int(model.optimizer.iterations)
+        np.testing.assert_array_equal(model.get_weights()[0], trained.get_weights()[0])
+    assert iterations == {"same": 8, "other": 0}
+
+
+def test_a_time_limit_ends_a_run_before_an_epoch_that_would_be_too_long(tmp_path):
+    limited, _ = _fit(tmp_path / "limited.npz", 9, max_minutes=1e-6)
+    assert len(limited.progress.history) == 1
+    assert limited.progress.finished
+    free, _ = _fit(tmp_path / "free.npz", 3, max_minutes=60.0)
+    assert len(free.progress.history) == 3
+
+
+def test_with_ema_the_averages_are_judged_and_kept_and_training_goes_on_with_the_raw_weights(tmp_path):
+    averaged, model = _fit(tmp_path / "ema.npz", 3, ema=0.99)
+    plain, _ = _fit(tmp_path / "plain.npz", 3)
+    assert _numbers(averaged.progress.history)[-1]["loss"] == pytest.approx(plain.progress.history[-1]["loss"])
+    with np.load(tmp_path / "ema.npz") as ours, np.load(tmp_path / "plain.npz") as theirs:
+        for number in range(len(model.variables)):
+            np.testing.assert_allclose(ours[f"model_{number}"], theirs[f"model_{number}"], rtol=1e-5)
+    kept, raw = averaged.best_weights[0], plain.best_weights[0]
+    assert np.linalg.norm(kept - raw) > 0.05
+    classifier = model.layers[-1]
+    classifier.set_weights(averaged.best_weights)
+    best = averaged.progress.history[averaged.progress.best_epoch - 1]
+    judged = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert judged["cross_entropy"] == pytest.approx(best["val_cross_entropy"], rel=1e-4)
+    resumed, _ = _fit(tmp_path / "parts.npz", 3, stop_after=1, ema=0.99)
+    resumed, _ = _fit(tmp_path / "parts.npz", 3, ema=0.99)
+    np.testing.assert_allclose(resumed.best_weights[0], kept, rtol=1e-5)

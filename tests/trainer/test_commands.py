@@ -47,7 +47,7 @@ def test_the_seed_preset_is_the_seeds_recipe():
         (commands.train, ["--workdir=w", "--epochs=0"], "--epochs=0"),
         (commands.train, [], "--workdir is required"),
         (commands.train, ["--workdir=w", "--preset=best_of_all"], "best_of_all"),
-        (commands.train, ["--workdir=w", "--model=resnet"], "resnet"),
+        (commands.train, ["--workdir=w", "--model=rsnet"], "rsnet"),
         (commands.train, ["--workdir=w", "--data_dir=nowhere"], "tfds build drawn_faces"),
         (commands.evaluate, ["--workdir=nowhere"], "nowhere"),
         (commands.evaluate, ["--workdir=w", "pictures"], "pictures"),

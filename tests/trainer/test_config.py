@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from gender_tfds import faces
 from gender_tfds.command_line import UserError
 from trainer.config import TrainConfig
 
@@ -24,6 +25,27 @@ def test_every_setting_has_a_help_text():
 def test_plain_settings_pass():
     assert TrainConfig().checked(None) == TrainConfig()
     assert TrainConfig(cache="disk").checked("somewhere")
+    full = TrainConfig(
+        model="resnet",
+        width=48,
+        depth=("1", "2"),
+        start_size=32,
+        dataset="a,b",
+        dataset_weights=("1", "2.5"),
+        balance="class_weights",
+        class_weights=("1", "2"),
+        test_folds=("4",),
+        validation_folds=("5", "6"),
+    )
+    assert full.checked(None) is full
+
+
+def test_folds_are_those_of_the_splits_unless_asked_for():
+    assert {split: range(f[0], f[-1] + 1) for split in faces.SPLIT_FOLDS if (f := TrainConfig().folds(split))} == (
+        faces.SPLIT_FOLDS
+    )
+    other = TrainConfig(test_folds=("9",), validation_folds=("0", "1"))
+    assert [other.folds(split) for split in ("train", "validation", "test")] == [(2, 3, 4, 5, 6, 7, 8), (0, 1), (9,)]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +54,24 @@ def test_plain_settings_pass():
         (TrainConfig(cache="disk"), None, "--cache_dir"),
         (TrainConfig(cache="memory"), "somewhere", "--cache=disk"),
         (TrainConfig(init_from="/no/such.keras"), None, "/no/such.keras"),
+        (TrainConfig(teacher="/no/such.keras"), None, "--teacher=/no/such.keras"),
+        (TrainConfig(model="seed_cnn", width=64), None, "--model=seed_cnn has no use for --width=64"),
+        (TrainConfig(model="resnet", dense_units=64), None, "--dense_units=64; it takes --width"),
+        (TrainConfig(model="resnet", depth=("1", "x")), None, "--depth=1,x"),
+        (TrainConfig(model="resnet", depth=("0",)), None, "--depth=0"),
+        (TrainConfig(start_size=32), None, "--start_size needs a model that takes every size"),
+        (TrainConfig(model="resnet", start_size=128), None, "--start_size=128 is not from 32 to --image_size=64"),
+        (TrainConfig(dataset="utkface,"), None, "--dataset=utkface,"),
+        (TrainConfig(dataset="a,a"), None, "different names"),
+        (TrainConfig(dataset="a,b", dataset_weights=("1",)), None, "--dataset_weights=1 must be 2 numbers"),
+        (TrainConfig(dataset="a,b", dataset_weights=("1", "-1")), None, "above 0"),
+        (TrainConfig(dataset="a,b", dataset_weights=("1", "x")), None, "must be numbers"),
+        (TrainConfig(class_weights=("1", "2")), None, "needs --balance=class_weights"),
+        (TrainConfig(balance="class_weights", class_weights=("1",)), None, "must be 2 numbers"),
+        (TrainConfig(test_folds=("0", "2")), None, "must be different folds"),
+        (TrainConfig(test_folds=("10",)), None, "from 0 to 9"),
+        (TrainConfig(test_folds=()), None, "one or more each"),
+        (TrainConfig(test_folds=tuple("013456789")), None, "leave one to train on"),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused(config, cache_dir, named):

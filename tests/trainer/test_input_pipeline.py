@@ -11,7 +11,7 @@ from gender_tfds import images_cv, reading
 from tests.conftest import FACES
 from trainer.config import TrainConfig
 from trainer.input_pipeline import (
-    count_labels,
+    count_faces,
     make_eval_dataset,
     make_train_dataset,
     make_validation_dataset,
@@ -21,6 +21,11 @@ from trainer.input_pipeline import (
 @pytest.fixture(scope="module")
 def builder(data_dir):
     return reading.open_built("drawn_faces", str(data_dir))
+
+
+def _train(builder, config, **options):
+    counts = count_faces([builder], config.folds("train"))
+    return make_train_dataset([builder], config, counts, options.pop("shown", counts), **options)
 
 
 def _names(builder, split):
@@ -68,29 +73,31 @@ def test_pictures_are_those_that_scoring_decodes(builder):
 def test_each_training_epoch_holds_every_face_once_in_a_new_order(builder, cache):
     number = builder.info.splits["train"].num_examples
     config = TrainConfig(image_size=32, batch_size=32, epochs=2, cache=cache)
-    first, second = _epochs(make_train_dataset(builder, config), -(-number // 32))
+    first, second = _epochs(_train(builder, config), -(-number // 32))
     assert len(_sums(first)) == number
     assert sorted(_sums(first)) == sorted(_sums(second))
     assert list(_sums(first)) != list(_sums(second))
     images, labels = first[0]
-    assert (images.dtype, images.shape, labels.dtype, labels.shape) == (np.uint8, (32, 32, 32, 3), np.float32, (32, 1))
+    assert (images.dtype, images.shape, labels.dtype, labels.shape) == (np.uint8, (32, 32, 32, 3), np.float32, (32, 2))
 
 
 def test_a_resumed_epoch_has_the_order_of_the_uninterrupted_one_and_another_seed_another(builder):
     steps = -(-builder.info.splits["train"].num_examples // 32)
     config = TrainConfig(image_size=32, batch_size=32, epochs=3)
-    last = _epochs(make_train_dataset(builder, config), steps)[2]
-    (resumed,) = _epochs(make_train_dataset(builder, config, initial_epoch=2), steps)
+    last = _epochs(_train(builder, config), steps)[2]
+    (resumed,) = _epochs(_train(builder, config, epochs=[2]), steps)
     assert list(_sums(resumed)) == list(_sums(last))
     other = TrainConfig(image_size=32, batch_size=32, epochs=1, seed=1)
-    assert list(_sums(_epochs(make_train_dataset(builder, other), steps)[0])) != list(_sums(last))
+    assert list(_sums(_epochs(_train(builder, other), steps)[0])) != list(_sums(last))
 
 
 def test_the_cache_on_disk_is_used_again_and_what_a_killed_run_left_is_not(builder, tmp_path):
     config = TrainConfig(image_size=32, batch_size=32, epochs=1, cache="disk")
 
     def labels():
-        return np.concatenate([y.numpy() for _, y in make_validation_dataset(builder, config, cache_dir=str(tmp_path))])
+        return np.concatenate(
+            [y.numpy() for _, y in make_validation_dataset([builder], config, cache_dir=str(tmp_path))]
+        )
 
     first = labels()
     (folder,) = tmp_path.iterdir()
@@ -110,7 +117,64 @@ def test_a_lock_left_in_the_cache_would_stop_a_run_without_the_cleaning(builder,
 
 
 def test_classes_are_counted(builder):
-    counts = count_labels(builder, "train")
+    (counts,) = count_faces([builder], TrainConfig().folds("train"))
     labels = [int(e["label"]) for e in reading.read_encoded(builder, "train").as_numpy_iterator()]
     assert counts == {"male": labels.count(0), "female": labels.count(1)}
     assert all(counts.values())
+
+
+def _seen(dataset):
+    """How often each picture comes, by its label."""
+    seen = {0: collections.Counter(), 1: collections.Counter()}
+    for images, targets in dataset:
+        for image, label in zip(np.asarray(images), np.asarray(targets)[:, 0], strict=True):
+            seen[int(label)][image.tobytes()] += 1
+    return seen
+
+
+def test_targets_are_label_and_age(builder):
+    config = TrainConfig(image_size=32, batch_size=1000, epochs=1)
+    ((_, targets),) = list(_train(builder, config))
+    truth = [(int(e["label"]), int(e["age"])) for e in reading.read_encoded(builder, "train").as_numpy_iterator()]
+    assert sorted(map(tuple, np.asarray(targets).astype(int).tolist())) == sorted(truth)
+    assert len({label for label, _ in truth}) == 2
+
+
+def test_the_rarer_class_is_shown_again_and_the_other_is_left_out_as_asked(builder):
+    config = TrainConfig(image_size=32, batch_size=32, epochs=2)
+    (counts,) = count_faces([builder], config.folds("train"))
+    shown = [{"male": 2 * counts["male"] + 5, "female": counts["female"] // 2}]
+    first, second = _epochs(_train(builder, config, shown=shown), -(-sum(shown[0].values()) // 32))
+    seen, later = _seen(first), _seen(second)
+    assert seen[0].total() == shown[0]["male"]
+    assert set(seen[0].values()) == {2, 3}
+    assert seen[1].total() == shown[0]["female"]
+    assert set(seen[1].values()) == {1}
+    assert set(seen[1]) != set(later[1]), "every epoch leaves out the same faces"
+    # mixed, not one class after the other
+    labels = np.concatenate([targets[:, 0] for _, targets in first])
+    assert 0.2 < labels[: len(labels) // 2].mean() / labels.mean() < 1.8
+
+
+def test_several_data_sets_are_mixed_and_each_face_comes_once(builder):
+    config = TrainConfig(image_size=32, batch_size=16, epochs=2, dataset="a,b")
+    counts = count_faces([builder, builder], config.folds("train"))
+    batches = list(make_train_dataset([builder, builder], config, counts, counts))
+    number = builder.info.splits["train"].num_examples
+    assert len(batches) == 2 * -(-2 * number // 16)
+    seen = _seen(batches[: len(batches) // 2])
+    assert set((seen[0] + seen[1]).values()) == {2}  # the same data set twice
+
+
+def test_other_folds_can_be_trained_and_chosen_on(builder):
+    config = TrainConfig(image_size=32, epochs=1, test_folds=("4", "5"), validation_folds=("0",))
+    examples = [e for s in builder.info.splits for e in reading.read_encoded(builder, s).as_numpy_iterator()]
+    assert sorted(config.folds("train")) == [1, 2, 3, 6, 7, 8, 9]
+    wanted = collections.Counter(int(example["fold"]) for example in examples)
+    (counts,) = count_faces([builder], config.folds("train"))
+    assert sum(counts.values()) == sum(wanted[fold] for fold in config.folds("train"))
+    assert sum(len(targets) for _, targets in _train(builder, config)) == sum(counts.values())
+    validation = sum(len(targets) for _, targets in make_validation_dataset([builder], config))
+    assert validation == wanted[0]
+    judged = make_eval_dataset(builder, "test", 32, 64, config.folds("test")).as_numpy_iterator()
+    assert {int(fold) for batch in judged for fold in batch["fold"]} == {4, 5}

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from gender_tfds.command_line import UserError
-from trainer.config import TrainConfig
+from trainer.augmentation import make_augmentation
+from trainer.config import ARCHITECTURES, TrainConfig
 from trainer.models import MODELS, build_model, make_training_model, with_precision
+from trainer.objective import OUTPUTS
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -31,23 +33,24 @@ def test_a_model_gives_probabilities_and_survives_its_file(name, images, tmp_pat
 
 
 def test_every_model_can_be_asked_for():
-    assert set(TrainConfig.__dataclass_fields__["model"].metadata["choices"]) == set(MODELS)
+    assert set(TrainConfig.__dataclass_fields__["model"].metadata["choices"]) == set(MODELS) == set(ARCHITECTURES)
 
 
 def test_the_seed_model_is_the_recipe():
-    layers = [layer.__class__.__name__ for layer in MODELS["seed_cnn"](64).layers]
+    model = MODELS["seed_cnn"](TrainConfig())
+    layers = [layer.__class__.__name__ for layer in model.layers]
     assert layers == [
         *("InputLayer", "Rescaling"),
         *(["Conv2D", "MaxPooling2D"] * 3),
         *("Flatten", "Dense", "Dense"),
     ]
-    convolutions = [layer for layer in MODELS["seed_cnn"](64).layers if isinstance(layer, keras.layers.Conv2D)]
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     assert [(c.filters, c.kernel_size, c.activation.__name__) for c in convolutions] == [
         (32, (3, 3), "relu"),
         (64, (3, 3), "relu"),
         (128, (3, 3), "relu"),
     ]
-    *_, hidden, output = MODELS["seed_cnn"](64).layers
+    *_, hidden, output = model.layers
     assert (hidden.units, output.units, output.activation.__name__) == (128, 1, "sigmoid")
 
 
@@ -69,16 +72,62 @@ def test_a_copy_in_another_precision_has_the_weights_and_a_float32_output(precis
     assert (difference == 0) == (precision == "float32")
 
 
+def _training_model(classifier, teacher=None, **settings):
+    return make_training_model(classifier, make_augmentation(TrainConfig(**settings), 64), teacher)
+
+
 def test_the_training_model_shares_the_weights_and_does_not_augment_when_predicting(images):
     classifier = build_model(TrainConfig())
-    model = make_training_model(classifier, [keras.layers.RandomFlip("horizontal")])
-    np.testing.assert_array_equal(model.predict(images, verbose=0), classifier.predict(images, verbose=0))
+    model = _training_model(classifier, rotation=20.0, mixup=0.5)
+    outputs = model.predict(images, verbose=0)
+    assert outputs.shape == (3, len(OUTPUTS))
+    np.testing.assert_array_equal(outputs[:, :1], classifier.predict(images, verbose=0))
+    np.testing.assert_array_equal(outputs[:, OUTPUTS.index("share")], np.ones(3))
     classifier.set_weights([weight + 0.01 for weight in classifier.get_weights()])
-    np.testing.assert_array_equal(model.predict(images, verbose=0), classifier.predict(images, verbose=0))
+    np.testing.assert_array_equal(model.predict(images, verbose=0)[:, :1], classifier.predict(images, verbose=0))
+    augmented = np.asarray(model(images, training=True))
+    assert (augmented[:, OUTPUTS.index("share")] < 1).any()
+
+
+def test_the_age_is_read_from_the_features_and_is_not_in_the_classifier(images):
+    classifier = build_model(TrainConfig(model="resnet", width=8))
+    before = len(classifier.weights)
+    model = _training_model(classifier)
+    assert model.predict(images, verbose=0)[:, OUTPUTS.index("age")].std() > 0
+    assert len(model.trainable_variables) == len(classifier.trainable_variables) + 2
+    assert len(classifier.weights) == before
+    assert classifier.output_shape == (None, 1)
+
+
+def test_a_teacher_gives_its_opinion_and_does_not_learn(images):
+    teacher, classifier = build_model(TrainConfig(model="resnet", width=8)), build_model(TrainConfig())
+    model = _training_model(classifier, teacher)
+    opinions = model.predict(images, verbose=0)[:, OUTPUTS.index("teacher")]
+    np.testing.assert_allclose(opinions, teacher.predict(images, verbose=0)[:, 0], rtol=1e-5)
+    assert len(model.trainable_variables) == len(classifier.trainable_variables) + 2
+
+
+def test_a_residual_networks_weights_fit_every_size_and_its_settings_shape_it():
+    small, large = (build_model(TrainConfig(model="resnet", image_size=size)) for size in (48, 96))
+    large.set_weights(small.get_weights())
+    config = TrainConfig(model="resnet", width=24, depth=("1", "3"))
+    convolutions = [layer for layer in build_model(config).layers if isinstance(layer, keras.layers.Conv2D)]
+    # a stem, two a block, one for each shortcut that changes the shape
+    assert [layer.filters for layer in convolutions] == [12, *([24] * 3), *([48] * 7)]
+    with pytest.raises(ValueError, match="weight"):
+        build_model(config).set_weights(small.get_weights())
+
+
+def test_the_deeper_cnns_settings_shape_it():
+    config = TrainConfig(model="deep_cnn", width=8, depth=("2", "1"), dense_units=20, dense_layers=3, dropout=0.3)
+    layers = build_model(config).layers
+    assert [layer.filters for layer in layers if isinstance(layer, keras.layers.Conv2D)] == [8, 8, 16]
+    assert [layer.units for layer in layers if isinstance(layer, keras.layers.Dense)] == [20, 20, 20, 1]
+    assert [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)] == [0.3]
 
 
 def test_a_saved_model_is_taken_with_its_size(tmp_path):
-    model = MODELS["seed_cnn"](48)
+    model = MODELS["seed_cnn"](TrainConfig(image_size=48))
     model.save(tmp_path / "model.keras")
     started = build_model(TrainConfig(init_from=str(tmp_path / "model.keras"), image_size=64))
     assert started.input_shape == (None, 48, 48, 3)

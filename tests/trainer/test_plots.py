@@ -25,7 +25,7 @@ def _read(path):
 
 
 def test_curves(tmp_path):
-    plots.plot_history(HISTORY, tmp_path, "a title")
+    plots.plot_history(HISTORY, 2, tmp_path, "a title")
     accuracy, loss = _read(tmp_path / run_folder.ACCURACY_PLOT), _read(tmp_path / run_folder.LOSS_PLOT)
     assert accuracy.shape == loss.shape
     assert not np.array_equal(accuracy, loss)
@@ -62,14 +62,15 @@ def test_a_wrong_prediction_is_marked_and_a_right_one_is_not(tmp_path):
 def test_training_faces_are_shown_after_augmentation(tmp_path):
     rng = np.random.default_rng(0)
     batch = {"image": rng.integers(0, 256, (25, 32, 32, 3), np.uint8), "label": np.zeros(25, int)}
-    plots.plot_train_batch(batch, [], tmp_path / "plain.png")
-    plots.plot_train_batch(batch, make_augmentation(TrainConfig()), tmp_path / "augmented.png")
+    nothing = make_augmentation(TrainConfig(flip=False, rotation=0.0), 32)
+    plots.plot_train_batch(batch, nothing, tmp_path / "plain.png")
+    plots.plot_train_batch(batch, make_augmentation(TrainConfig(), 32), tmp_path / "augmented.png")
     assert not np.array_equal(_read(tmp_path / "plain.png"), _read(tmp_path / "augmented.png"))
 
 
 def test_a_model_is_drawn_without_graphviz(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")  # no `dot` to be found
-    plots.plot_model(MODELS["seed_cnn"](64), tmp_path / "seed.png")
+    plots.plot_model(MODELS["seed_cnn"](TrainConfig()), tmp_path / "seed.png")
     small = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
     plots.plot_model(small, tmp_path / "small.png")
     assert _read(tmp_path / "seed.png").shape[0] > _read(tmp_path / "small.png").shape[0]
