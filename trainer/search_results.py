@@ -8,6 +8,7 @@ import pandas as pd
 from optuna.trial import TrialState
 
 from gender_tfds.atomic_files import write_text
+from gender_tfds.saved_run import data_note
 from trainer.config import TrainConfig
 from trainer.search_space import as_config, as_flags
 from trainer.series_plots import plot_importance, plot_parameters, plot_trials
@@ -56,7 +57,7 @@ def write_results(study: optuna.Study, base: TrainConfig, record: dict[str, Any]
         return
     write_text(workdir / BEST, _preset(study, base, record))
     ended = table[table["val_cross_entropy"].notna()]
-    title = f"{base.model} on {record['data']['name']}, {len(ended)} trials of {base.epochs} epochs"
+    title = f"{base.model} on {record['data']['name']}, {len(ended)} trials of up to {base.epochs} epochs"
     plot_trials(ended, workdir / HISTORY, title)
     logarithmic = [name for name, values in study.best_trial.distributions.items() if getattr(values, "log", False)]
     plot_parameters(ended, list(study.best_trial.params), logarithmic, workdir / PARAMETERS, title)
@@ -74,6 +75,7 @@ def _preset(study: optuna.Study, base: TrainConfig, record: dict[str, Any]) -> s
         f" {best.user_attrs['val_accuracy']:.4f}. Chosen by the validation faces, so this is too good; the test faces"
         " were not looked at.",
         f"# The first trial, number {first.number}: {first.value:.4f}.",
+        f"# {data_note(record)}",
         f"# {' '.join(record['command'].split())}",
         *as_flags(as_config(base, best.params)),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from trainer.plots import TRAIN_COLOUR, VALIDATION_COLOUR, saved_figure
 
@@ -50,7 +51,7 @@ def plot_trials(table: pd.DataFrame, path: pathlib.Path, title: str) -> None:
         axes.set(xlabel="trial; the first one has the settings that the search started from", ylabel=_VALUE)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(title)
-        axes.legend()
+        _legend(figure, axes)
 
 
 def plot_parameters(
@@ -71,7 +72,8 @@ def plot_parameters(
             shown = table if numeric else table.assign(**{name: table[name].astype(str)}).sort_values(name)
             _scatter(axes, shown, name)
             axes.set(xlabel=name.replace("_", " "), ylabel=_VALUE)
-            axes.set_xscale("log" if name in logarithmic else axes.get_xscale())
+            if name in logarithmic:
+                axes.set_xscale("log")
 
 
 def plot_importance(shares: Mapping[str, float], path: pathlib.Path, title: str) -> None:
@@ -87,6 +89,7 @@ def plot_importance(shares: Mapping[str, float], path: pathlib.Path, title: str)
         axes = figure.subplots()
         bars = axes.barh([name.replace("_", " ") for name in names], [shares[name] for name in names])
         axes.bar_label(bars, fmt="{:.2f}", padding=3)
+        axes.margins(x=0.1)
         for bar in bars:
             bar.set_color(TRAIN_COLOUR)
         axes.set(xlabel="part of the variance of the validation cross-entropy (fANOVA)", ylabel="setting")
@@ -116,4 +119,9 @@ def _grid(number: int, path: pathlib.Path, title: str) -> Iterator[Sequence[Axes
         yield every[:number]
         for axes in every[number:]:
             axes.set_axis_off()
-        figure.legend(*every[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+        _legend(figure, every[0])
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Puts the legend of some axes below the figure, where it hides nothing."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)

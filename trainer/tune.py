@@ -75,17 +75,20 @@ def tune(
     record = load_record(workdir)
     study = _open_study(workdir, config, space)
     began = time.monotonic()
-    while (done := len(study.get_trials(states=FINISHED))) < trials:
+    while True:
+        done = len(study.get_trials(states=FINISHED))
+        if done:  # before the end is looked for: a search may have been killed between a trial and this
+            write_results(study, config, record, workdir)
+        if done >= trials:
+            return study
         if minutes and time.monotonic() - began > 60 * minutes:
             log.info("%d of %d trials are finished after %g minutes; --resume goes on.", done, trials, minutes)
-            break
+            return study
         # by what is finished, so that an interrupted search goes on as it would have
         study.sampler = optuna.samplers.TPESampler(seed=config.seed + done)
         trial = study.ask(space)
-        log.info("Trial %d of %d: %s", done + 1, trials, ", ".join(f"{k} {v}" for k, v in trial.params.items()))
+        log.info("Trial %d of %d: %s.", done + 1, trials, _words(trial.params))
         _run(study, trial, as_config(config, trial.params), data_dir, cache_dir, workdir)
-        write_results(study, config, record, workdir)
-    return study
 
 
 def _open_study(workdir: pathlib.Path, config: TrainConfig, space: Mapping[str, BaseDistribution]) -> optuna.Study:
@@ -156,6 +159,11 @@ class _Judge(keras.callbacks.Callback):
 def trial_folder(workdir: pathlib.Path, number: int) -> pathlib.Path:
     """Returns the folder of a trial below that of the search."""
     return workdir / f"trial_{number:03}"
+
+
+def _words(params: Mapping[str, Any]) -> str:
+    values = {name: f"{value:.3g}" if isinstance(value, float) else value for name, value in params.items()}
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _keep_history(folder: pathlib.Path) -> None:

@@ -10,7 +10,7 @@ from trainer.config import TrainConfig
 from trainer.search_space import as_config, make_space
 
 BASE = TrainConfig(epochs=4)
-RECORD = {"data": {"name": "d/1.0.0"}, "command": "gender-tune --workdir=w\n--epochs=4"}
+RECORD = {"data": {"name": "d/1.0.0", "metadata": {"note": "Drawn."}}, "command": "gender-tune --workdir=w\n--epochs=4"}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_the_best_trial_is_a_preset_with_what_it_is_worth(study, tmp_path):
     comments = [line for line in preset.read_text().splitlines() if line.startswith("#")]
     assert "Trial 1, the best of 3: validation cross-entropy 0.2500, accuracy 0.7500" in comments[0]
     assert comments[1] == "# The first trial, number 0: 0.5000."
-    assert comments[2] == "# gender-tune --workdir=w --epochs=4"
+    assert comments[2:] == ["# Drawn.", "# gender-tune --workdir=w --epochs=4"]
     parsed, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}"])
     assert parsed == as_config(BASE, trials[1].params)
     assert parsed.epochs == 4

@@ -1,5 +1,7 @@
 """The pictures of several runs: they appear for ordinary and for odd results."""
 
+import contextlib
+
 import cv2
 import pandas as pd
 import pytest
@@ -51,6 +53,24 @@ def test_a_search_is_drawn(tmp_path, table):
     series_plots.plot_parameters(table, names, ["learning_rate"], tmp_path / "parameters.png", "a search")
     assert _size(tmp_path / "history.png") == (540, 960)
     assert _size(tmp_path / "parameters.png") == (round(120 * 6.4), 1200)
+
+
+def test_names_stand_at_the_axis_and_rates_on_a_logarithmic_one(tmp_path, monkeypatch):
+    kept, saved_figure = [], series_plots.saved_figure
+
+    @contextlib.contextmanager
+    def keep(path, **options):
+        with saved_figure(path, **options) as figure:
+            kept.append(figure)
+            yield figure
+
+    monkeypatch.setattr(series_plots, "saved_figure", keep)
+    names = ["optimizer", "batch_size", "learning_rate"]
+    series_plots.plot_parameters(_table([0.5, 0.4, 0.6]), names, ["learning_rate"], tmp_path / "a.png", "a search")
+    optimizer, batch_size, learning_rate = kept[0].axes
+    assert [tick.get_text() for tick in optimizer.get_xticklabels()] == ["adam", "sgd"]
+    assert [axes.get_xscale() for axes in (batch_size, learning_rate)] == ["linear", "log"]
+    assert [axes.get_xlabel() for axes in kept[0].axes] == ["optimizer", "batch size", "learning rate"]
 
 
 def test_importance_is_drawn_a_bar_a_setting(tmp_path):

@@ -188,6 +188,15 @@ def test_a_search_between_other_bounds_or_a_damaged_one_is_one_sentence(searched
         tune.tune(SMALL, str(data_dir), copy, trials=TRIALS, names=NAMES, resume=True)
 
 
+def test_results_that_a_kill_kept_from_being_written_are_written_by_resume(searched, data_dir, tmp_path):
+    copy = shutil.copytree(searched, tmp_path / "copy")
+    for name in (search_results.TRIALS, search_results.BEST):
+        (copy / name).unlink()
+    tune.tune(SMALL, str(data_dir), copy, trials=TRIALS, names=NAMES, resume=True)
+    for name in (search_results.TRIALS, search_results.BEST):
+        assert (copy / name).read_text() == (searched / name).read_text()
+
+
 def test_overwrite_begins_anew(searched, data_dir, tmp_path, pretended):
     copy = shutil.copytree(searched, tmp_path / "copy")
     study = tune.tune(SMALL, str(data_dir), copy, trials=1, names=NAMES, overwrite=True)
