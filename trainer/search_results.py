@@ -17,7 +17,7 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 BEST, TRIALS = "best.flags", "trials.csv"
 HISTORY, PARAMETERS, IMPORTANCE = "history.png", "parameters.png", "importance.png"
 FILES = (BEST, TRIALS, HISTORY, PARAMETERS, IMPORTANCE)  # every name that `write_results` writes
-_ENOUGH = 6  # completed trials to say which settings matter
+_ENOUGH = 10  # completed trials, and more than settings, before it is worth saying which of those matter
 
 
 def make_table(study: optuna.Study) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def write_results(study: optuna.Study, base: TrainConfig, record: dict[str, Any]
     plot_trials(ended, workdir / HISTORY, title)
     logarithmic = [name for name, values in study.best_trial.distributions.items() if getattr(values, "log", False)]
     plot_parameters(ended, list(study.best_trial.params), logarithmic, workdir / PARAMETERS, title)
-    if len(completed) >= _ENOUGH and len(study.best_trial.params) > 1:
+    if len(study.best_trial.params) > 1 and len(completed) >= max(_ENOUGH, len(study.best_trial.params) + 1):
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=base.seed)
         shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
         plot_importance(shares, workdir / IMPORTANCE, f"{title}\nestimated from {len(completed)} completed ones")

@@ -58,10 +58,13 @@ def test_pictures_are_drawn_as_soon_as_there_is_enough(study, tmp_path):
     _add(study, 0.9, TrialState.PRUNED)
     search_results.write_results(study, BASE, RECORD, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [search_results.TRIALS]
-    for value in (0.5, 0.4, 0.6, 0.7, 0.55, 0.45):
-        _add(study, value)
+    for number in range(9):
+        _add(study, 0.5 + 0.1 * number)
+    search_results.write_results(study, BASE, RECORD, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*search_results.FILES} - {search_results.IMPORTANCE}
+    _add(study, 0.4)
     search_results.write_results(study, BASE, RECORD, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(search_results.FILES)
-    assert len(pd.read_csv(tmp_path / search_results.TRIALS)) == 7
+    assert len(pd.read_csv(tmp_path / search_results.TRIALS)) == 11
     for picture in tmp_path.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG"), picture
