@@ -19,6 +19,10 @@ from trainer.config import TrainConfig
 from trainer.phases import Phase
 
 
+class DivergedError(UserError):
+    """The loss is no number any more."""
+
+
 @dataclasses.dataclass
 class Progress:
     """How far a run is.
@@ -119,7 +123,7 @@ class Checkpoints(keras.callbacks.Callback):
         row["image_size"] = self._phase.image_size
         row |= {"seconds": round(seconds, 2), "images_per_second": round(self.faces / seconds, 1)}
         if not all(math.isfinite(row[name]) for name in ("loss", "val_loss")):
-            raise UserError(
+            raise DivergedError(
                 f"the loss became {row['loss']} in epoch {epoch + 1}; the epochs before are kept: lower --learning_rate"
                 " or take --precision=float32, and start again with --overwrite"
             )

@@ -1,14 +1,17 @@
 """The trainer's console commands: their flags, and nothing that takes long to import."""
 
 import dataclasses
+import importlib.util
 import logging
 import pathlib
 
-from gender_tfds.command_line import Command, setting
+from gender_tfds.command_line import Command, UserError, setting
 from gender_tfds.terminal import without_native_noise
 from trainer.config import TrainConfig
 
 log = logging.getLogger(__name__)
+
+PRESETS = pathlib.Path(__file__).parent / "presets"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,24 @@ class TrainPolicy:
         False, "go on with the run in --workdir after its last finished epoch; start if there is none"
     )
     overwrite: bool = setting(False, "replace the run in --workdir")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossValidatePolicy(TrainPolicy):
+    """The same for several runs in one folder, one for each part of the data."""
+
+    folds: int = setting(5, "parts that the data is divided into: 2, 5 or 10, each of so many of its ten folds")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TunePolicy(TrainPolicy):
+    """The same for the trials of a search in one folder."""
+
+    trials: int = setting(20, "trials to finish in total; the first one has the settings given", lower=1)
+    minutes: float = setting(0.0, "begin no trial after so many minutes; 0 is no limit", lower=0)
+    search: tuple[str, ...] = setting(
+        (), "settings to search, such as optimizer,learning_rate; if left out, all that the architecture has"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +78,59 @@ def _evaluate(policy: EvaluatePolicy) -> None:
     _say(metrics, folder)
 
 
+def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
+    with without_native_noise():
+        from trainer.cross_validate import cross_validate
+
+    numbers = cross_validate(
+        config,
+        policy.folds,
+        policy.data_dir,
+        policy.workdir,
+        cache_dir=policy.cache_dir,
+        resume=policy.resume,
+        overwrite=policy.overwrite,
+    )
+    accuracy = numbers["metrics"]["accuracy"]
+    log.info(
+        "Accuracy %.4f ± %.4f (mean and 95 %% interval over %d parts) on %d faces of %s, each predicted by a model that"
+        " has not seen it.",
+        *(accuracy["mean"], accuracy["interval"][1] - accuracy["mean"], numbers["folds"]),
+        *(numbers["pooled"]["n"], numbers["dataset"]),
+    )
+    log.info("%s", numbers["note"])
+    log.info("Numbers, predictions and a picture are in %s.", policy.workdir)
+
+
+def _tune(config: TrainConfig, policy: TunePolicy) -> None:
+    if importlib.util.find_spec("optuna") is None:
+        raise UserError('Optuna is not installed; install it with pip install "gender-classifier[tune]"')
+    with without_native_noise():
+        from trainer.tune import tune
+
+    study = tune(
+        config,
+        policy.data_dir,
+        policy.workdir,
+        trials=policy.trials,
+        minutes=policy.minutes,
+        names=policy.search,
+        cache_dir=policy.cache_dir,
+        resume=policy.resume,
+        overwrite=policy.overwrite,
+    )
+    best = pathlib.Path(policy.workdir) / "best.flags"
+    if not best.is_file():
+        log.info("No trial came to its end; give other settings to start from.")
+        return
+    log.info(
+        "The best is trial %d: validation cross-entropy %.4f, accuracy %.4f. Train and test it with gender-train"
+        " --preset=%s.",
+        *(study.best_trial.number, study.best_value, study.best_trial.user_attrs["val_accuracy"], best),
+    )
+    log.info("Trials and pictures are in %s.", policy.workdir)
+
+
 def _say(metrics: dict, folder: pathlib.Path) -> None:
     low, high = metrics["accuracy_interval"]
     log.info(
@@ -73,7 +147,7 @@ TRAIN = Command(
     example="gender-train --dataset=utkface --data_dir=data --workdir=runs/first --preset=seed",
     settings=(TrainConfig, TrainPolicy),
     main=_train,
-    presets=pathlib.Path(__file__).parent / "presets",
+    presets=PRESETS,
 )
 EVALUATE = Command(
     name="gender-evaluate",
@@ -82,4 +156,20 @@ EVALUATE = Command(
     settings=(EvaluatePolicy,),
     main=_evaluate,
 )
-train, evaluate = TRAIN.run, EVALUATE.run
+CROSS_VALIDATE = Command(
+    name="gender-cross-validate",
+    summary="train on all parts of a built data set but one, for each part, and judge each model on the part left out",
+    example="gender-cross-validate --dataset=utkface --data_dir=data --workdir=runs/parts --preset=seed --folds=5",
+    settings=(TrainConfig, CrossValidatePolicy),
+    main=_cross_validate,
+    presets=PRESETS,
+)
+TUNE = Command(
+    name="gender-tune",
+    summary="search for better settings by the validation faces of a built data set; write the best as a preset",
+    example="gender-tune --dataset=utkface --data_dir=data --workdir=runs/search --model=resnet --trials=20",
+    settings=(TrainConfig, TunePolicy),
+    main=_tune,
+    presets=PRESETS,
+)
+train, evaluate, cross_validate, tune = TRAIN.run, EVALUATE.run, CROSS_VALIDATE.run, TUNE.run

@@ -36,6 +36,7 @@ class Fit:
       precision: dtype policy of the layers.
       workdir: the run folder.
       cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
+      callbacks: of Keras, called after this program's own.
     """
 
     config: TrainConfig
@@ -43,6 +44,7 @@ class Fit:
     precision: str
     workdir: pathlib.Path
     cache_dir: str | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = ()
 
     def run(self, classifier: keras.Model) -> Checkpoints:
         """Trains what the last checkpoint left to do; returns the history of all epochs and the best weights.
@@ -130,6 +132,7 @@ class Fit:
                 _HistoryFile(checkpoints, self.workdir / run_folder.HISTORY),
                 *([_PlateauRate(checkpoints, phase)] if config.schedule == "plateau" else []),
                 keras.callbacks.TensorBoard(self.workdir / run_folder.TENSORBOARD, write_graph=False),
+                *self.callbacks,
             ],
             shuffle=False,
             verbose=0,

@@ -89,9 +89,9 @@ def make_validation_dataset(
     parts = [_examples(builder, config, "validation", size, cache_dir) for builder in builders]
     number = sum(sum(of_set.values()) for of_set in count_faces(builders, config.folds("validation")))
     examples = functools.reduce(lambda some, more: some.concatenate(more), parts)
-    # Keras warns of data that run out where folds are filtered and their number is not known
-    examples = examples.apply(tf.data.experimental.assert_cardinality(number))
-    return examples.batch(config.batch_size).prefetch(2)
+    # Keras warns after each pass over a dataset that does not know its length, and those of chosen folds don't
+    known = examples.apply(tf.data.experimental.assert_cardinality(number))
+    return known.batch(config.batch_size).prefetch(2)
 
 
 def make_eval_dataset(

@@ -7,6 +7,7 @@ import platform
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -24,12 +25,21 @@ _OWN = {
 }  # every name that a run writes into its folder
 
 
-def prepare_workdir(workdir: pathlib.Path, record: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+def prepare_workdir(
+    workdir: pathlib.Path, record: dict[str, Any], *, resume: bool, overwrite: bool, own: Sequence[str] = ()
+) -> None:
     """Makes `workdir` ready for the run that `record` describes, and writes its `config.json` if the run is new.
+
+    Args:
+      workdir: the folder.
+      record: of `make_record`; `kind` and `kind_settings` in it tell several runs in one folder from a single one.
+      resume: leave a run with the same settings and data as it is.
+      overwrite: remove the run that is there.
+      own: patterns of the names that such a folder holds beside those of a run.
 
     Raises:
       UserError: the folder holds a run and neither `resume` nor `overwrite` is given, or a run with other settings or
-        other data than the one to resume, or files that are no run, or can't be written.
+        other data than the one to resume, or another kind of folder, or files that are no run, or can't be written.
     """
     config_file = workdir / run_folder.CONFIG
     if workdir.exists() and not workdir.is_dir():
@@ -40,15 +50,19 @@ def prepare_workdir(workdir: pathlib.Path, record: dict[str, Any], *, resume: bo
         raise UserError(
             f"--workdir={workdir} holds files that are no run ({', '.join(strangers[:3])}); give a new folder"
         )
+    kind = record.get("kind", "run")
+    held = _held(workdir) if config_file.is_file() else kind
+    if held not in (kind, None):
+        raise UserError(f"--workdir={workdir} holds a {held}, which is no {kind}; give another folder")
     if config_file.is_file() and not overwrite:
         if not resume:
             raise UserError(
-                f"--workdir={workdir} already holds a run; go on with it by --resume, replace it by --overwrite, or"
+                f"--workdir={workdir} already holds a {kind}; go on with it by --resume, replace it by --overwrite, or"
                 " give a new folder"
             )
         _check_same(load_record(workdir), record, workdir)
         return
-    _remove_run(workdir)
+    _remove_run(workdir, own)
     try:
         write_text(config_file, json.dumps(record, indent=2) + "\n")
     except OSError as error:
@@ -73,25 +87,32 @@ def make_record(
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:
-    saved = dataclasses.asdict(TrainConfig.from_json(old.get("settings", {})))
+    saved = dataclasses.asdict(TrainConfig.from_json(old.get("settings", {}))) | old.get("kind_settings", {})
+    kind = new.get("kind", "run")
     different = [
-        f"--{name}={value} where the run has {saved[name]}"
-        for name, value in new["settings"].items()
-        if saved[name] != value
+        f"--{name}={value} where the {kind} has {saved.get(name)}"
+        for name, value in (new["settings"] | new.get("kind_settings", {})).items()
+        if saved.get(name) != value
     ]
     if old.get("data", {}).get("sha256") != new["data"]["sha256"]:
         different.append("another build of the data")
     if different:
         raise UserError(
-            f"--resume can't go on with the run in {workdir}: {'; '.join(different)}; give the run's own settings or a"
-            " new folder"
+            f"--resume can't go on with the {kind} in {workdir}: {'; '.join(different)}; give the {kind}'s own settings"
+            " or a new folder"
         )
 
 
-def _remove_run(workdir: pathlib.Path) -> None:
-    for name in _OWN:
-        path = workdir / name
+def _held(workdir: pathlib.Path) -> str | None:
+    try:
+        return load_record(workdir).get("kind", "run")
+    except UserError:  # damaged: --overwrite is the way out, --resume will tell
+        return None
+
+
+def _remove_run(workdir: pathlib.Path, own: Sequence[str]) -> None:
+    for path in [found for name in (*_OWN, *own) for found in workdir.glob(name)]:
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.exists():
+        else:
             path.unlink()

@@ -4,12 +4,16 @@ import dataclasses
 import json
 import logging
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
+import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import atomic_path, write_text
 from trainer import distribution, plots
+from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_run, evaluation_folder
 from trainer.fit import Fit
@@ -17,6 +21,62 @@ from trainer.models import build_model
 from trainer.run_state import make_record, prepare_workdir
 
 log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training that can begin.
+
+    Attributes:
+      config: its settings; the image size is that of the classifier.
+      builders: of the data sets.
+      classifier: with its first weights.
+      precision: dtype policy of the layers.
+      cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
+      record: content of a run folder's `config.json`.
+    """
+
+    config: TrainConfig
+    builders: Sequence[tfds.core.DatasetBuilder]
+    classifier: keras.Model
+    precision: str
+    cache_dir: str | None
+    record: dict[str, Any]
+
+    def fit(self, workdir: pathlib.Path, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoints:
+        """Trains in `workdir` what the checkpoint there left to do; see `Fit.run`. The test split is not looked at."""
+        return Fit(
+            config=self.config,
+            builders=self.builders,
+            precision=self.precision,
+            workdir=workdir,
+            cache_dir=self.cache_dir,
+            callbacks=callbacks,
+        ).run(self.classifier)
+
+
+def prepare_training(config: TrainConfig, data_dir: str | None, cache_dir: str | None) -> Training:
+    """Opens the data, sets the seed, and builds the model. Arguments and errors are those of `train_and_evaluate`."""
+    config.checked(cache_dir)
+    builders = [reading.open_built(name, data_dir) for name in config.datasets]
+    for builder in builders:
+        for split in faces.SPLIT_FOLDS:
+            reading.check_split(builder, split)
+
+    keras.utils.set_random_seed(config.seed)
+    classifier = build_model(config)
+    config = dataclasses.replace(config, image_size=classifier.input_shape[1])
+    device = distribution.device_kind()
+    precision = distribution.choose_precision(config, device)
+    data = reading.joint_fingerprint(builders)
+    return Training(
+        config=config,
+        builders=builders,
+        classifier=classifier,
+        precision=precision,
+        cache_dir=cache_dir,
+        record=make_record(config, data, reading.resolve_data_dir(data_dir), device, precision),
+    )
 
 
 def train_and_evaluate(
@@ -44,28 +104,15 @@ def train_and_evaluate(
     Raises:
       UserError: no such data set, settings that exclude each other, or a workdir in use.
     """
-    config.checked(cache_dir)
     workdir = pathlib.Path(workdir).expanduser()
-    builders = [reading.open_built(name, data_dir) for name in config.datasets]
-    for builder in builders:
-        for split in faces.SPLIT_FOLDS:
-            reading.check_split(builder, split)
-
-    keras.utils.set_random_seed(config.seed)
-    classifier = build_model(config)
-    config = dataclasses.replace(config, image_size=classifier.input_shape[1])
-    device = distribution.device_kind()
-    precision = distribution.choose_precision(config, device)
-    data = reading.joint_fingerprint(builders)
-    record = make_record(config, data, reading.resolve_data_dir(data_dir), device, precision)
-    prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
+    training = prepare_training(config, data_dir, cache_dir)
+    config, builders, classifier = training.config, training.builders, training.classifier
+    prepare_workdir(workdir, training.record, resume=resume, overwrite=overwrite)
     if (workdir / run_folder.METRICS).is_file():
         log.info("The run in %s is finished; nothing to resume.", workdir)
         return json.loads((workdir / run_folder.METRICS).read_text())
 
-    trained = Fit(config=config, builders=builders, precision=precision, workdir=workdir, cache_dir=cache_dir).run(
-        classifier
-    )
+    trained = training.fit(workdir)
     classifier.set_weights(trained.best_weights)
     with atomic_path(workdir / run_folder.MODEL) as partial:
         classifier.save(partial)

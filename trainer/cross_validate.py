@@ -1,0 +1,129 @@
+"""Train and judge on each part of the data in turn: every picture is predicted by a model that has not seen it."""
+
+import dataclasses
+import json
+import logging
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from gender_tfds import faces, run_folder
+from gender_tfds.atomic_files import write_text
+from gender_tfds.command_line import UserError
+from gender_tfds.saved_run import data_note, dataset_names
+from trainer.config import TrainConfig
+from trainer.out_of_fold import count_folds, gather_predictions, part_folder, summarize
+from trainer.run_state import prepare_workdir
+from trainer.series_plots import plot_parts
+from trainer.train import prepare_training, train_and_evaluate
+
+log = logging.getLogger(__name__)
+
+PARTS = tuple(number for number in range(2, faces.NUM_FOLDS + 1) if faces.NUM_FOLDS % number == 0)
+PICTURE = "cross_validation.png"
+_OWN = ("fold_*", PICTURE)
+
+
+def cross_validate(
+    config: TrainConfig,
+    folds: int,
+    data_dir: str | None,
+    workdir: str | pathlib.Path,
+    *,
+    cache_dir: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> dict:
+    """Trains a classifier for each part of the data, and judges each on the faces it has not seen.
+
+    Args:
+      config: the settings of every part but for its folds.
+      folds: into how many parts to divide the data, one of `PARTS`.
+      data_dir: where the data set was built; TFDS' default if None.
+      workdir: folder for a run folder a part, `fold_0` and on, and for the results over all of them.
+      cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
+      resume: go on after the last finished epoch of the last begun part, or start if there is none.
+      overwrite: replace the cross-validation in `workdir`.
+
+    Returns:
+      The content of `metrics.json`: `metrics`, each over the parts as in `over_parts`; `pooled`, the numbers of all
+      predictions together; and with several data sets the same for each of them, under `datasets`.
+
+    Raises:
+      UserError: a number of parts that the ten folds don't give, folds among the settings, a part without faces, no
+        such data set, settings that exclude each other, or a workdir in use.
+    """
+    parts = split_parts(config, folds)
+    workdir = pathlib.Path(workdir).expanduser()
+    training = prepare_training(config, data_dir, cache_dir)
+    counts = {name: count_folds(of) for name, of in zip(config.datasets, training.builders, strict=True)}
+    _check_faces(parts, counts)
+    record = training.record | {"kind": "cross-validation", "kind_settings": {"folds": folds}}
+    prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
+    if (workdir / run_folder.METRICS).is_file():
+        log.info("The cross-validation in %s is finished; nothing to resume.", workdir)
+        return json.loads((workdir / run_folder.METRICS).read_text())
+
+    for number, part in enumerate(parts):
+        keras.backend.clear_session()  # Keras keeps something of every model that a process builds
+        numbers = train_and_evaluate(part, data_dir, part_folder(workdir, number), cache_dir=cache_dir, resume=True)
+        log.info(
+            "Part %d of %d, judged on the folds %s: accuracy %.4f, log loss %.4f.",
+            *(number + 1, folds, ", ".join(part.test_folds), numbers["accuracy"], numbers["log_loss"]),
+        )
+    table = gather_predictions(workdir, parts, counts)
+    write_text(workdir / run_folder.PREDICTIONS, table.to_csv(index=False))
+    return _write_numbers(workdir, record)
+
+
+def split_parts(config: TrainConfig, folds: int) -> list[TrainConfig]:
+    """Returns the settings of each part: judged on its share of the ten folds, its best epoch chosen by the next fold.
+
+    >>> [(part.test_folds, part.validation_folds) for part in split_parts(TrainConfig(), 5)][-1]
+    (('8', '9'), ('0',))
+
+    Raises:
+      UserError: a number that is not in `PARTS`, or folds among the settings.
+    """
+    if folds not in PARTS:
+        raise UserError(f"--folds={folds} does not divide the data's {faces.NUM_FOLDS} folds; give 2, 5 or 10")
+    for name in ("test_folds", "validation_folds"):
+        value = getattr(config, name)
+        if value != getattr(TrainConfig, name):
+            raise UserError(f"--{name}={','.join(value)} is for a single run: every part has its own; leave it out")
+    share = faces.NUM_FOLDS // folds
+    return [
+        dataclasses.replace(
+            config,
+            test_folds=tuple(str(fold) for fold in range(first, first + share)),
+            validation_folds=(str((first + share) % faces.NUM_FOLDS),),
+        )
+        for first in range(0, faces.NUM_FOLDS, share)
+    ]
+
+
+def _check_faces(parts: Sequence[TrainConfig], counts: Mapping[str, np.ndarray]) -> None:
+    for folds in [part.folds(split) for part in parts for split in ("test", "validation")]:
+        for name, of_set in counts.items():
+            if not of_set[list(folds)].any():
+                raise UserError(
+                    f"the data set {name!r} has no faces in the folds {', '.join(map(str, folds))}: it is too small for"
+                    f" --folds={len(parts)}"
+                )
+
+
+def _write_numbers(workdir: pathlib.Path, record: dict[str, Any]) -> dict:
+    # from the file, not from memory: anybody can compute the same numbers from it
+    table = pd.read_csv(workdir / run_folder.PREDICTIONS)
+    folds, names = record["kind_settings"]["folds"], dataset_names(record)
+    numbers = {"dataset": record["data"]["name"], "folds": folds, "note": data_note(record), **summarize(table)}
+    if len(names) > 1:
+        numbers["datasets"] = {name: summarize(table[table["dataset"] == name]) for name in names}
+    title = f"{record['settings']['model']} on {numbers['dataset']}, {folds} parts, n = {len(table):,}"
+    plot_parts(numbers["metrics"], workdir / PICTURE, title)
+    write_text(workdir / run_folder.METRICS, json.dumps(numbers, indent=2) + "\n")
+    return numbers
