@@ -5,13 +5,18 @@ import dataclasses
 import logging
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from unittest import mock
 
+import pytest
 import tensorflow_datasets as tfds
 
-from gender_tfds import faces, reading
+from gender_tfds import face_files, faces, reading
+from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
 
 
@@ -70,6 +75,39 @@ def misplaced(examples):
     return wrong
 
 
+def check_copies(builder, copies, data_dir, manual_dir):
+    """Checks that copies of a picture are one group in one split, and that this would be seen if they were not."""
+    examples = read(builder)
+    assert misplaced(examples) == []
+    assert {examples[name]["group"].decode() for name in copies} == {min(copies)}
+    with mock.patch.object(face_files, "near_duplicate_groups", return_value={}):
+        assert misplaced(read(build(type(builder), data_dir, manual_dir)[0])) != []
+
+
+def check_mistake(builder_class, data_dir, manual_dir, said):
+    """Checks that a build is refused in one sentence, which matches `said`, and leaves no records."""
+    with pytest.raises(UserError, match=said) as error:
+        build(builder_class, data_dir, manual_dir)
+    assert "\n" not in str(error.value)
+    assert not list(data_dir.rglob("*.tfrecord*"))
+
+
+class ManualDir:
+    """Of a `DatasetBuilderTestCase`: its dummy data, which `write_dummy_data` writes to a folder, as `manual_dir`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.EXAMPLE_DIR = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.EXAMPLE_DIR)
+        cls.write_dummy_data(pathlib.Path(cls.EXAMPLE_DIR))
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        # the test case mocks TFDS' own manual_dir, which knows no "not given"
+        self.enterContext(mock.patch.object(self.DATASET_CLASS, "manual_dir", self.dummy_data))
+
+
 @dataclasses.dataclass(frozen=True)
 class Done:
     """A finished `tfds build`."""
@@ -102,6 +140,23 @@ def tfds_build(calls: Mapping[str, tuple[Sequence[str], pathlib.Path | None]], r
         for process in running.values():
             process.kill()
             process.wait()
+
+
+def tfds_build_by_name(name: str, manual_dir: pathlib.Path, root: pathlib.Path) -> dict[str, Done]:
+    """Runs `tfds build NAME --imports=…` with a folder, `given`, and without one, `not given`."""
+    by_name = [name, f"--imports=gender_tfds.{name}"]
+    calls = {"given": ([*by_name, f"--manual_dir={manual_dir}"], None), "not given": (by_name, None)}
+    return tfds_build(calls, root)
+
+
+def check_built_alike(name: str, done: Done, builder: tfds.core.DatasetBuilder) -> None:
+    """Checks that a `tfds build` of a data set made what `builder` has built."""
+    assert done.status == 0, done.stderr
+    assert "error:" not in done.stderr
+    other = reading.open_built(name, str(done.data_dir))
+    assert read(other) == read(builder)
+    # the same data, however it was built
+    assert reading.fingerprint(other) == reading.fingerprint(builder)
 
 
 def sentence(done: Done) -> str:

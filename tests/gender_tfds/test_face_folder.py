@@ -5,8 +5,6 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
-from unittest import mock
 
 import cv2
 import numpy as np
@@ -15,18 +13,17 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from gender_tfds import face_files, faces, features, images_cv, images_tf, reading
-from gender_tfds.command_line import UserError
+from gender_tfds import faces, features, images_cv, images_tf
 from gender_tfds.drawn_faces.picture import draw_face, encode_face
 from gender_tfds.face_folder import pictures
 from gender_tfds.face_folder.face_folder_dataset_builder import Builder
 from gender_tfds.faces import RejectedError
 from gender_tfds.features import Face
 from tests.gender_tfds import builds
-from tests.gender_tfds.builds import build, misplaced, read, write_faces
+from tests.gender_tfds.builds import build, read, write_faces
 
 CLASSES = {
-    f"{gender}/{number % 3}/face {number} ü.jpg": number * 2 + label
+    f"{gender}/{number % 3}/a face {number} ü.jpg": number * 2 + label
     for label, gender in enumerate(faces.GENDERS)
     for number in range(30)
 }
@@ -203,7 +200,7 @@ def _read_labels(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-class FaceFolderTest(tfds.testing.DatasetBuilderTestCase):
+class FaceFolderTest(builds.ManualDir, tfds.testing.DatasetBuilderTestCase):
     """What TFDS asks of every data set, with drawn faces for its dummy data."""
 
     DATASET_CLASS = Builder
@@ -211,17 +208,9 @@ class FaceFolderTest(tfds.testing.DatasetBuilderTestCase):
         split: sum(faces.split_of(name) == split for name in CLASSES) for split in faces.SPLIT_FOLDS
     }
 
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.EXAMPLE_DIR)
-        write_faces(pathlib.Path(cls.EXAMPLE_DIR), CLASSES)
-        super().setUpClass()
-
-    def setUp(self):
-        super().setUp()
-        # the test case mocks TFDS' own manual_dir, which knows no "not given"
-        self.enterContext(mock.patch.object(Builder, "manual_dir", self.dummy_data))
+    @staticmethod
+    def write_dummy_data(folder):
+        write_faces(folder, CLASSES)
 
 
 def test_the_schema_and_the_card(built):
@@ -250,12 +239,7 @@ def test_the_tools_of_tfds_read_every_record(built):
 
 
 def test_copies_of_a_picture_are_in_one_split(built, class_folders, tmp_path):
-    examples = read(built[0])
-    assert misplaced(examples) == []
-    assert {examples[name]["group"].decode() for name in COPIES} == {min(COPIES)}
-    # without the groups they are not, and this test sees it
-    with mock.patch.object(face_files, "near_duplicate_groups", return_value={}):
-        assert misplaced(read(build(Builder, tmp_path, class_folders)[0])) != []
+    builds.check_copies(built[0], COPIES, tmp_path, class_folders)
 
 
 def test_a_link_to_a_class_folder_or_a_picture_is_followed(tmp_path):
@@ -407,24 +391,16 @@ MISTAKES = {
 @pytest.mark.parametrize(("make", "said"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_told_in_one_sentence(tmp_path, make, said):
     make(tmp_path / "given")
-    with pytest.raises(UserError, match=said) as error:
-        build(Builder, tmp_path / "data", tmp_path / "given")
-    assert "\n" not in str(error.value)
-    assert not list((tmp_path / "data").rglob("*.tfrecord*"))
+    builds.check_mistake(Builder, tmp_path / "data", tmp_path / "given", said)
 
 
 @pytest.fixture(scope="module")
 def commands(class_folders, tmp_path_factory):
-    by_name = ["face_folder", "--imports=gender_tfds.face_folder"]
-    calls = {"good": ([*by_name, f"--manual_dir={class_folders}"], None), "not given": (by_name, None)}
-    return builds.tfds_build(calls, tmp_path_factory.mktemp("commands"))
+    return builds.tfds_build_by_name("face_folder", class_folders, tmp_path_factory.mktemp("commands"))
 
 
 def test_tfds_build_builds(commands, built):
-    assert commands["good"].status == 0, commands["good"].stderr
-    builder = reading.open_built("face_folder", str(commands["good"].data_dir))
-    assert read(builder) == read(built[0])
-    assert reading.fingerprint(builder) == reading.fingerprint(built[0])
+    builds.check_built_alike("face_folder", commands["given"], built[0])
 
 
 def test_tfds_build_without_a_folder_says_what_to_give(commands):

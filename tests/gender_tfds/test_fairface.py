@@ -5,20 +5,18 @@ import csv
 import json
 import pathlib
 import shutil
-import tempfile
 from unittest import mock
 
 import pytest
 import tensorflow_datasets as tfds
 
-from gender_tfds import face_files, faces, features, reading
-from gender_tfds.command_line import UserError
+from gender_tfds import face_files, faces, features
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.fairface import labels
 from gender_tfds.fairface.fairface_dataset_builder import Builder
 from tests.conftest import SHARED_DATA
 from tests.gender_tfds import builds
-from tests.gender_tfds.builds import build, misplaced, read, write_faces
+from tests.gender_tfds.builds import build, read, write_faces
 
 HEADING = "file,age,gender,race,service_test"
 TRAIN, VAL = 30, 10
@@ -98,7 +96,7 @@ def test_every_row_of_the_real_data_is_a_face(tmp_path):
 # ---- the builder
 
 
-class FairfaceTest(tfds.testing.DatasetBuilderTestCase):
+class FairfaceTest(builds.ManualDir, tfds.testing.DatasetBuilderTestCase):
     """What TFDS asks of every data set, with drawn faces for its dummy data."""
 
     DATASET_CLASS = Builder
@@ -107,17 +105,9 @@ class FairfaceTest(tfds.testing.DatasetBuilderTestCase):
         for split in faces.SPLIT_FOLDS
     }
 
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.EXAMPLE_DIR)
-        write_part(pathlib.Path(cls.EXAMPLE_DIR), "train", TRAIN)
-        super().setUpClass()
-
-    def setUp(self):
-        super().setUp()
-        # the test case mocks TFDS' own manual_dir, which knows no "not given"
-        self.enterContext(mock.patch.object(Builder, "manual_dir", self.dummy_data))
+    @staticmethod
+    def write_dummy_data(folder):
+        write_part(folder, "train", TRAIN)
 
 
 def test_the_schema_and_the_card(built):
@@ -141,12 +131,7 @@ def test_the_records_hold_the_files_and_what_their_rows_say(built, folder):
 
 
 def test_copies_of_a_picture_are_in_one_split(built, folder, tmp_path):
-    examples = read(built[0])
-    assert misplaced(examples) == []
-    assert {examples[name]["group"].decode() for name in COPIES} == {min(COPIES)}
-    # without the groups they are not, and this test sees it
-    with mock.patch.object(face_files, "near_duplicate_groups", return_value={}):
-        assert misplaced(read(build(Builder, tmp_path, folder)[0])) != []
+    builds.check_copies(built[0], COPIES, tmp_path, folder)
 
 
 @pytest.mark.parametrize("part", ["train", "val"])
@@ -236,23 +221,16 @@ def test_a_mistake_is_told_in_one_sentence(tmp_path, make, said):
     root = tmp_path / "given"
     root.mkdir()
     make(root)
-    with pytest.raises(UserError, match=said) as error:
-        build(Builder, tmp_path / "data", root)
-    assert "\n" not in str(error.value)
-    assert not list((tmp_path / "data").rglob("*.tfrecord*"))
+    builds.check_mistake(Builder, tmp_path / "data", root, said)
 
 
 @pytest.fixture(scope="module")
 def commands(folder, tmp_path_factory):
-    by_name = ["fairface", "--imports=gender_tfds.fairface"]
-    calls = {"good": ([*by_name, f"--manual_dir={folder}"], None), "not given": (by_name, None)}
-    return builds.tfds_build(calls, tmp_path_factory.mktemp("commands"))
+    return builds.tfds_build_by_name("fairface", folder, tmp_path_factory.mktemp("commands"))
 
 
 def test_tfds_build_builds(commands, built):
-    assert commands["good"].status == 0, commands["good"].stderr
-    builder = reading.open_built("fairface", str(commands["good"].data_dir))
-    assert read(builder) == read(built[0])
+    builds.check_built_alike("fairface", commands["given"], built[0])
 
 
 def test_tfds_build_without_a_folder_says_where_to_get_it(commands):

@@ -6,7 +6,6 @@ import runpy
 import shutil
 import socket
 import sys
-import tempfile
 from unittest import mock
 
 import kagglehub
@@ -17,7 +16,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import gender_tfds.utkface
-from gender_tfds import face_files, faces, features, reading
+from gender_tfds import faces, features
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.utkface import file_names, source
@@ -332,7 +331,7 @@ def test_a_script_gets_no_folder_without_a_network(offline, print_folder, capsys
 # ---- the builder
 
 
-class UtkfaceTest(tfds.testing.DatasetBuilderTestCase):
+class UtkfaceTest(builds.ManualDir, tfds.testing.DatasetBuilderTestCase):
     """What TFDS asks of every data set, with drawn faces for its dummy data."""
 
     DATASET_CLASS = Builder
@@ -340,17 +339,9 @@ class UtkfaceTest(tfds.testing.DatasetBuilderTestCase):
         split: sum(faces.split_of(name) == split for name in PLAIN_FACES) for split in faces.SPLIT_FOLDS
     }
 
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.EXAMPLE_DIR)
-        write_faces(pathlib.Path(cls.EXAMPLE_DIR) / "UTKFace", PLAIN_FACES)
-        super().setUpClass()
-
-    def setUp(self):
-        super().setUp()
-        # the test case mocks TFDS' own manual_dir, which knows no "not given"
-        self.enterContext(mock.patch.object(Builder, "manual_dir", self.dummy_data))
+    @staticmethod
+    def write_dummy_data(folder):
+        write_faces(folder / "UTKFace", PLAIN_FACES)
 
 
 def test_the_schema_is_that_of_every_data_set(built):
@@ -370,13 +361,8 @@ def test_the_records_hold_the_files_and_what_their_names_say(built, archive):
 
 
 def test_copies_of_a_picture_are_in_one_split(built, archive, tmp_path):
-    examples = read(built[0])
-    assert misplaced(examples) == []
-    assert {examples[name]["group"].decode() for name in COPIES} == {min(COPIES)}
-    assert all(examples[name]["group"].decode() == name for name in set(GOOD) - set(COPIES))
-    # without the groups they are not, and this test sees it
-    with mock.patch.object(face_files, "near_duplicate_groups", return_value={}):
-        assert misplaced(read(build(Builder, tmp_path, archive)[0])) != []
+    builds.check_copies(built[0], COPIES, tmp_path, archive)
+    assert all(face["group"].decode() == name for name, face in read(built[0]).items() if name not in COPIES)
 
 
 @pytest.mark.parametrize("place", ["UTKFace", "."])
@@ -481,13 +467,7 @@ def commands(archive, tmp_path_factory):
 
 @pytest.mark.parametrize("how", ["inside", "path", "name"])
 def test_tfds_build_builds(commands, built, how):
-    done = commands[how]
-    assert done.status == 0, done.stderr
-    assert "error:" not in done.stderr
-    builder = reading.open_built("utkface", str(done.data_dir))
-    assert read(builder) == read(built[0])
-    # the same data, however it was built
-    assert reading.fingerprint(builder) == reading.fingerprint(built[0])
+    builds.check_built_alike("utkface", commands[how], built[0])
 
 
 def test_tfds_build_explains_a_wrong_folder_in_one_sentence(commands):
