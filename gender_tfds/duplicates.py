@@ -2,12 +2,12 @@
 
 import concurrent.futures
 import os
-import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import imagehash
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import scipy.sparse
 import tqdm
 
@@ -24,7 +24,9 @@ def difference_hash(path: str | os.PathLike) -> np.ndarray:
         with PIL.Image.open(path) as image:
             # libjpeg scales down while it decodes; the hash needs 17 × 16 pixels
             image.draft("L", (100, 100))
-            return imagehash.dhash(image, hash_size=HASH_SIDE).hash.ravel()
+            # a picture that is stored on its side is a copy of the upright one
+            upright = PIL.ImageOps.exif_transpose(image)
+            return imagehash.dhash(upright, hash_size=HASH_SIDE).hash.ravel()
     except (OSError, ValueError, PIL.Image.DecompressionBombError):
         return np.zeros(HASH_SIDE**2, bool)
 
@@ -52,24 +54,23 @@ def group_numbers(pairs: np.ndarray, n: int) -> np.ndarray:
     return scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
 
 
-def near_duplicate_groups(paths: Sequence[str | os.PathLike]) -> dict[str, str]:
-    """Returns the group of each picture, by file name: the least file name among its near duplicates.
+def near_duplicate_groups(pictures: Mapping[str, str | os.PathLike]) -> dict[str, str]:
+    """Returns the group of each picture by its name: the least name among its near duplicates.
 
     Args:
-      paths: pictures with distinct file names. One that can't be decoded is a group of its own.
+      pictures: the path of each picture by its name. One that can't be decoded is a group of its own.
     """
-    names = [pathlib.Path(path).name for path in paths]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        hashed = pool.map(difference_hash, paths)
-        hashes = list(tqdm.tqdm(hashed, "Looking for near duplicates", len(names), disable=None, unit=" pictures"))
-    if not names:
+        hashed = pool.map(difference_hash, pictures.values())
+        hashes = list(tqdm.tqdm(hashed, "Looking for near duplicates", len(pictures), disable=None, unit=" pictures"))
+    if not pictures:
         return {}
     hashes = np.stack(hashes)
     pairs = close_pairs(hashes)
     # a picture of one colour has no bit set; all such pictures would be one group
     pairs = pairs[hashes.any(axis=1)[pairs].all(axis=1)]
-    numbers = group_numbers(pairs, len(names))
+    numbers = group_numbers(pairs, len(pictures))
     least: dict[int, str] = {}
-    for name, number in zip(names, numbers, strict=True):
+    for name, number in zip(pictures, numbers, strict=True):
         least[number] = min(name, least.get(number, name))
-    return {name: least[number] for name, number in zip(names, numbers, strict=True)}
+    return {name: least[number] for name, number in zip(pictures, numbers, strict=True)}

@@ -13,6 +13,10 @@ SPLIT_FOLDS = {"train": range(3, 10), "validation": range(2, 3), "test": range(2
 LABEL_NOTE = "The label is a perceived, binary gender given by an annotator. It says nothing about a person's identity."
 
 
+class RejectedError(ValueError):
+    """A file, or a row of a table, that a data set leaves out; its argument is the reason under which it is counted."""
+
+
 def fold(group: str) -> int:
     """Returns the fold, 0 to 9, of a group of near-duplicate pictures.
 

@@ -1,9 +1,10 @@
 """What every data set here shares: the feature dict, splits by fold, and records in shards of a few megabytes."""
 
 import dataclasses
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -12,6 +13,7 @@ from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
+from gender_tfds.command_line import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,14 +66,22 @@ def by_split(found: Iterable[Face]) -> dict[str, list[Face]]:
     return {split: members for split, members in splits.items() if members}
 
 
+def listed(counts: Mapping[str, int]) -> str:
+    """Returns counts for a sentence: `2 damaged, 1 empty`, by name."""
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+
+
 def describe(found: Iterable[Face], skipped: Mapping[str, int]) -> dict[str, Any]:
     """Returns the counts for a data set's metadata, and logs them: nothing is left out in silence."""
     labels = Counter(faces.GENDERS[face.label] for face in found)
     counts = {"faces": labels.total(), "labels": dict(sorted(labels.items())), "skipped": dict(sorted(skipped.items()))}
-    reasons = ", ".join(f"{number} {reason}" for reason, number in counts["skipped"].items()) or "none"
-    by_label = ", ".join(f"{number} {label}" for label, number in counts["labels"].items())
-    logging.info("Found %d faces (%s); skipped: %s.", counts["faces"], by_label, reasons)
+    logging.info("Found %d faces (%s); skipped: %s.", counts["faces"], listed(labels), listed(skipped) or "none")
     return counts
+
+
+def listing_hash(names: Iterable[str]) -> str:
+    """Returns the SHA-256 of the sorted file names, a fingerprint of what was read."""
+    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +102,13 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Attributes:
       manual_dir: the folder given by `--manual_dir`, or None; set before `_split_generators` is called. TFDS' own
         `dl_manager.manual_dir` can't tell a folder that was given from its default.
+      TITLE: the data set's name in a sentence.
+      EXPECTED: counts of the complete data set, of `files` and of labels; other counts are warned of.
     """
 
     manual_dir: epath.Path | None = None
+    TITLE: ClassVar[str] = ""
+    EXPECTED: ClassVar[Mapping[str, int]] = {}
 
     def _download_and_prepare(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
@@ -110,6 +124,47 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             supervised_keys=("image", "label"),
             metadata=tfds.core.MetadataDict(),
         )
+
+    def given_folder(self, how_to: str) -> epath.Path:
+        """Returns `manual_dir`.
+
+        Args:
+          how_to: what to do, the end of a sentence.
+
+        Raises:
+          UserError: none was given, or it is no directory.
+        """
+        if self.manual_dir is None:
+            raise UserError(f"{self.name} needs --manual_dir: {how_to}")
+        if not self.manual_dir.is_dir():
+            raise UserError(f"--manual_dir={self.manual_dir} is not a directory; {how_to}")
+        return self.manual_dir
+
+    def splits_of(self, found: Sequence[Face], skipped: Mapping[str, int], files: Sequence[str]) -> dict:
+        """Returns what `_split_generators` is to return for faces in files, and records the counts.
+
+        Args:
+          found: the faces, with their groups.
+          skipped: how many files and rows were left out, by reason.
+          files: names of all files that were looked at.
+        """
+        counts = describe(found, skipped) | {
+            "files": len(files),
+            "listing_sha256": listing_hash(files),
+            "near_duplicate_groups": sum(size > 1 for size in Counter(face.group for face in found).values()),
+        }
+        self._warn_if_different({"files": len(files), **counts["labels"]})
+        self.info.metadata.update(counts)
+        return {split: self._generate_examples(members) for split, members in by_split(found).items()}
+
+    def _warn_if_different(self, counts: Mapping[str, int]) -> None:
+        different = [
+            f"{counts.get(name, 0):,} {name} where the complete {self.TITLE} has {number:,}"
+            for name, number in self.EXPECTED.items()
+            if counts.get(name, 0) != number
+        ]
+        if different:
+            logging.warning("This is not the complete %s: %s.", self.TITLE, "; ".join(different))
 
     def _generate_examples(self, found: Iterable[Face]) -> Iterable[tuple[str, dict[str, Any]]]:
         for face in found:

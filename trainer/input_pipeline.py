@@ -87,7 +87,11 @@ def make_validation_dataset(
     """Returns batches of the validation faces of all data sets, as `make_train_dataset` gives them, in order."""
     size = image_size or config.image_size
     parts = [_examples(builder, config, "validation", size, cache_dir) for builder in builders]
-    return functools.reduce(lambda some, more: some.concatenate(more), parts).batch(config.batch_size).prefetch(2)
+    number = sum(sum(of_set.values()) for of_set in count_faces(builders, config.folds("validation")))
+    examples = functools.reduce(lambda some, more: some.concatenate(more), parts)
+    # Keras warns of data that run out where folds are filtered and their number is not known
+    examples = examples.apply(tf.data.experimental.assert_cardinality(number))
+    return examples.batch(config.batch_size).prefetch(2)
 
 
 def make_eval_dataset(

@@ -24,6 +24,8 @@ td, th { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; bo
 _SHOWN = ("accuracy", "balanced_accuracy", "accuracy_over_3_years", "roc_auc", "log_loss", "brier_score")
 _LICENCES = {
     "utkface": "UTKFace may be used for non-commercial research only; so may a model trained on it.",
+    "fairface": "FairFace is licensed CC BY 4.0: name its authors, Karkkainen and Joo (WACV 2021).",
+    "face_folder": "The pictures of face_folder are a user's own: mind their licence.",
     "drawn_faces": "The pictures of drawn_faces carry the licence of this program.",
 }
 

@@ -3,6 +3,8 @@
 import dataclasses
 import re
 
+from gender_tfds.faces import RejectedError
+
 # Kept tolerant where nothing is in doubt: a stamp of 16 or 18 digits, a space or no dot before `jpg`.
 _NAME = re.compile(
     r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<race>[0-4])_\d+ ?\.?jpg(\.chip)?\.jpg", re.ASCII | re.IGNORECASE
@@ -14,7 +16,7 @@ _MAX_AGE = 116  # the oldest in the data set's own description
 NOT_A_FACE_NAME, FIELD_MISSING, AGE_OUT_OF_RANGE = "not_a_face_name", "field_missing", "age_out_of_range"
 
 
-class BadNameError(ValueError):
+class BadNameError(RejectedError):
     """A file name that is no UTKFace label; its argument is the reason, one of the constants above."""
 
 

@@ -1,8 +1,6 @@
 """Where UTKFace's pictures come from: a folder, or a download by kagglehub."""
 
 import contextlib
-import hashlib
-from collections.abc import Sequence
 
 import kagglehub
 import requests
@@ -61,14 +59,3 @@ def pictures(folder: epath.Path) -> list[epath.Path]:
             if found:
                 return found
     raise UserError(f"--manual_dir={folder} holds no .jpg file, nor does UTKFace/ in it; {_HOW_TO}")
-
-
-def is_whole_jpeg(path: epath.Path) -> bool:
-    """Returns whether a file begins and ends as a JPEG file does: not empty, not cut, not something else."""
-    content = path.read_bytes()
-    return content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9")
-
-
-def listing_hash(names: Sequence[str]) -> str:
-    """Returns the SHA-256 of the sorted file names, a fingerprint of what was read."""
-    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()

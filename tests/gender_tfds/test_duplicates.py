@@ -23,6 +23,10 @@ def _write(folder, name, encoded):
     return folder / name
 
 
+def _groups(paths):
+    return duplicates.near_duplicate_groups({path.name: path for path in paths})
+
+
 def _saved(image, **options):
     file = io.BytesIO()
     image.save(file, **({"format": "JPEG"} | options))
@@ -47,7 +51,7 @@ def drawn(tmp_path_factory):
 
 
 def test_different_faces_are_groups_of_their_own(drawn):
-    assert duplicates.near_duplicate_groups(drawn) == {path.name: path.name for path in drawn}
+    assert _groups(drawn) == {path.name: path.name for path in drawn}
     hashes = [duplicates.difference_hash(path) for path in drawn]
     nearest = min((one != other).sum() for one, other in itertools.combinations(hashes, 2))
     assert nearest > 2 * duplicates.MAX_DISTANCE
@@ -59,20 +63,40 @@ def test_a_changed_copy_is_in_the_group_of_its_picture(drawn, tmp_path, change):
     for path in drawn[:8]:
         encoded = change(PIL.Image.open(path)) if change else path.read_bytes()
         copies.append(_write(tmp_path, f"copy_{path.name}", encoded))
-    groups = duplicates.near_duplicate_groups([*copies, *drawn])
+    groups = _groups([*copies, *drawn])
     assert groups == {path.name: path.name for path in drawn} | {path.name: path.name[5:] for path in copies}
 
 
 def test_a_mirrored_picture_is_another(drawn, tmp_path):
     mirrored = _saved(PIL.Image.open(drawn[0]).transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT))
     path = _write(tmp_path, "mirrored.jpg", mirrored)
-    assert duplicates.near_duplicate_groups([path, drawn[0]]) == {path.name: path.name, drawn[0].name: drawn[0].name}
+    assert _groups([path, drawn[0]]) == {path.name: path.name, drawn[0].name: drawn[0].name}
+
+
+def test_a_picture_on_its_side_is_a_copy_of_the_upright_one(drawn, tmp_path):
+    image = PIL.Image.open(drawn[0])
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned by 90° clockwise
+    lying = image.transpose(PIL.Image.Transpose.ROTATE_90)
+    turned = _write(tmp_path, "turned.jpg", _saved(lying, exif=exif))
+    not_said = _write(tmp_path, "not_said.jpg", _saved(lying))
+    groups = _groups([turned, not_said, drawn[0]])
+    assert groups == {"turned.jpg": drawn[0].name, drawn[0].name: drawn[0].name, "not_said.jpg": "not_said.jpg"}
+
+
+def test_files_of_one_name_are_told_apart(drawn, tmp_path):
+    (tmp_path / "other").mkdir()
+    one, other = _write(tmp_path, "a.jpg", encode_face(1)), _write(tmp_path / "other", "a.jpg", encode_face(2))
+    named = {"a.jpg": one, "other/a.jpg": other, "z.jpg": drawn[2]}
+    assert duplicates.near_duplicate_groups(named) == {"a.jpg": "a.jpg"} | dict.fromkeys(
+        ("other/a.jpg", "z.jpg"), "other/a.jpg"
+    )
 
 
 def test_the_group_is_the_least_name_in_whatever_order(tmp_path):
     paths = [_write(tmp_path, name, encode_face(0)) for name in ("b.jpg", "c.jpg", "a.jpg")]
     for order in itertools.permutations(paths):
-        assert set(duplicates.near_duplicate_groups(order).values()) == {"a.jpg"}
+        assert set(_groups(order).values()) == {"a.jpg"}
 
 
 def test_groups_go_over_a_chain(tmp_path):
@@ -81,9 +105,9 @@ def test_groups_go_over_a_chain(tmp_path):
     hashes[0, :30], hashes[1, :45], hashes[2, :60] = True, True, True
     paths = [_write(tmp_path, name, b"") for name in ("a", "b", "c")]
     with mock.patch.object(duplicates, "difference_hash", side_effect=list(hashes)):
-        assert set(duplicates.near_duplicate_groups(paths).values()) == {"a"}
+        assert set(_groups(paths).values()) == {"a"}
     with mock.patch.object(duplicates, "difference_hash", side_effect=list(hashes[[0, 2]])):
-        assert duplicates.near_duplicate_groups([paths[0], paths[2]]) == {"a": "a", "c": "c"}
+        assert _groups([paths[0], paths[2]]) == {"a": "a", "c": "c"}
 
 
 def test_what_has_no_hash_is_a_group_of_its_own(tmp_path, monkeypatch):
@@ -100,13 +124,13 @@ def test_what_has_no_hash_is_a_group_of_its_own(tmp_path, monkeypatch):
     }
     paths = [_write(tmp_path, name, data) for name, data in encoded.items()]
     paths.append(tmp_path / "missing")
-    assert duplicates.near_duplicate_groups(paths) == {path.name: path.name for path in paths}
+    assert _groups(paths) == {path.name: path.name for path in paths}
     hashed = {path.name for path in paths if duplicates.difference_hash(path).any()}
     assert hashed == {"face"}
 
 
 def test_no_pictures_no_groups():
-    assert duplicates.near_duplicate_groups([]) == {}
+    assert _groups([]) == {}
     assert duplicates.close_pairs(np.zeros((0, 256), bool)).shape == (0, 2)
 
 
@@ -149,7 +173,7 @@ def listed(utkface_folder):
 
 
 def _found(listed):
-    groups = duplicates.near_duplicate_groups([path for paths in listed for path in paths])
+    groups = _groups([path for paths in listed for path in paths])
     return [paths for paths in listed if len({groups[path.name] for path in paths}) == 1]
 
 

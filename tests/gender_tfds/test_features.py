@@ -10,6 +10,7 @@ from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces, features
+from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.features import Face
 
@@ -76,6 +77,27 @@ def test_nothing_skipped_is_said_too():
     with mock.patch.object(features.logging, "info") as info:
         assert features.describe(FACES, {})["skipped"] == {}
     assert info.call_args.args[-1] == "none"
+
+
+def test_the_listing_hash_is_of_the_names_in_any_order():
+    assert features.listing_hash(["b", "a"]) == features.listing_hash(["a", "b"]) != features.listing_hash(["a", "c"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "drawn_faces needs --manual_dir: give one"),
+        ("/nonesuch", "--manual_dir=/nonesuch is not a directory; give one"),
+    ],
+)
+def test_a_folder_that_is_not_given_or_not_there_is_told(tmp_path, given, said):
+    builder = Builder(data_dir=tmp_path)
+    builder.manual_dir = epath.Path(tmp_path)
+    assert builder.given_folder("give one") == tmp_path
+    builder.manual_dir = given and epath.Path(given)
+    with pytest.raises(UserError) as error:
+        builder.given_folder("give one")
+    assert str(error.value) == said
 
 
 def test_eighty_megabytes_are_several_shards():

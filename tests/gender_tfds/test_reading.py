@@ -228,3 +228,35 @@ def test_what_changes_the_fingerprint(copy, small, tmp_path, doctor, differs):
     doctor(copy)
     other = reading.fingerprint(reading.open_built("drawn_faces", str(tmp_path)))
     assert (other["sha256"] != first["sha256"]) == differs
+
+
+def _folds(dataset):
+    return {int(example["fold"]) for example in dataset.as_numpy_iterator()}
+
+
+def test_folds_are_read_across_splits_and_nothing_else(data_dir):
+    builder = reading.open_built("drawn_faces", str(data_dir))
+    assert _folds(reading.read_folds(builder, [1, 2, 5])) == {1, 2, 5}
+    whole = [example["filename"] for example in reading.read_encoded(builder, "train").as_numpy_iterator()]
+    same = reading.read_folds(builder, faces.SPLIT_FOLDS["train"]).as_numpy_iterator()
+    assert [example["filename"] for example in same] == whole
+    every = list(reading.read_folds(builder, range(faces.NUM_FOLDS)).as_numpy_iterator())
+    assert len(every) == sum(split.num_examples for split in builder.info.splits.values()) > len(whole)
+
+
+def test_folds_of_a_split_that_is_not_there_are_one_sentence(data_dir):
+    builder = mock.Mock()
+    builder.info.full_name, builder.info.splits = "small/1.0.0", {"train": None}
+    with pytest.raises(UserError, match=r"small/1.0.0 has no faces of test; it has train"):
+        reading.read_folds(builder, [0])
+
+
+def test_one_data_set_has_its_own_fingerprint_and_several_have_a_joint_one(data_dir, small):
+    one, other = (reading.open_built("drawn_faces", str(folder)) for folder in (data_dir, small))
+    assert reading.joint_fingerprint([one]) == reading.fingerprint(one)
+    joint = reading.joint_fingerprint([one, other])
+    assert joint["name"] == "drawn_faces/1.0.0,drawn_faces/1.0.0"
+    assert joint["parts"] == [reading.fingerprint(one), reading.fingerprint(other)]
+    assert sum(joint["splits"].values()) == 300 + SMALL
+    assert joint["metadata"]["note"] == one.info.metadata["note"]  # said once
+    assert joint["sha256"] != reading.joint_fingerprint([other, one])["sha256"]

@@ -123,3 +123,8 @@ def test_a_file_without_the_suffix_is_refused(tmp_path):
     (tmp_path / "model.keras").rename(tmp_path / "model.bin")
     with pytest.raises(UserError, match=r"model\.bin can't be loaded"):
         saved_run.load_classifier(tmp_path / "model.bin")
+
+
+def test_a_run_names_its_data_sets():
+    assert saved_run.dataset_names({"settings": {"dataset": "utkface,fairface"}}) == ["utkface", "fairface"]
+    assert saved_run.dataset_names({"settings": {"dataset": "utkface"}}) == ["utkface"]

@@ -1,15 +1,10 @@
 """utkface: names, places and records of the real data set's form, with drawn faces in place of people's."""
 
-import contextlib
 import json
-import logging
-import os
 import pathlib
-import re
 import runpy
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from unittest import mock
@@ -22,12 +17,14 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import gender_tfds.utkface
-from gender_tfds import faces, features, reading
+from gender_tfds import face_files, faces, features, reading
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
-from gender_tfds.utkface import file_names, source, utkface_dataset_builder
+from gender_tfds.utkface import file_names, source
 from gender_tfds.utkface.file_names import BadNameError, Labels
 from gender_tfds.utkface.utkface_dataset_builder import Builder
+from tests.gender_tfds import builds
+from tests.gender_tfds.builds import build, misplaced, read, write_faces
 
 ROOT = pathlib.Path(__file__).parents[2]
 FIELD_MISSING = [
@@ -50,14 +47,6 @@ PLAIN = 30
 def name_of(index):
     """Returns a UTKFace name for drawn face number `index`."""
     return f"{index * 3}_{index % 2}_{index % 5}_2017010402174{index:04d}.jpg.chip.jpg"
-
-
-def write_faces(folder, pictures):
-    """Writes drawn faces; `pictures` is {file name: number of the face}."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, index in pictures.items():
-        (folder / name).write_bytes(encode_face(index))
-    return folder
 
 
 PLAIN_FACES = {name_of(index): index for index in range(PLAIN)}
@@ -90,43 +79,9 @@ def offline(monkeypatch, tmp_path):
     return tmp_path / "kagglehub"
 
 
-@contextlib.contextmanager
-def absl_log():
-    """Yields the messages that are logged inside, warnings in capitals."""
-    messages, logger = [], logging.getLogger("absl")
-    handler = logging.Handler()
-    handler.emit = lambda record: messages.append(f"{record.levelname} {record.getMessage()}")
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-
-
-def build(data_dir, manual_dir=None):
-    builder = Builder(data_dir=data_dir)
-    with absl_log() as messages:
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
-    return builder, messages
-
-
-def read(builder):
-    """Returns {file name: example} over all splits; a face in two of them is an error."""
-    found = {}
-    for split in builder.info.splits:
-        for example in reading.read_encoded(builder, split).as_numpy_iterator():
-            name = example["filename"].decode()
-            assert name not in found
-            found[name] = example | {"split": split}
-    return found
-
-
 @pytest.fixture(scope="module")
 def built(archive, tmp_path_factory):
-    return build(tmp_path_factory.mktemp("data"), archive)
+    return build(Builder, tmp_path_factory.mktemp("data"), archive)
 
 
 # ---- file names
@@ -255,7 +210,7 @@ def test_a_wrong_folder_is_told(tmp_path, make, said):
 def test_pictures_of_another_kind_are_told(tmp_path):
     write_faces(tmp_path / "holiday", {"IMG_0001.jpg": 1, FIELD_MISSING[0]: 2})
     with pytest.raises(UserError, match=f"none of the 2 files in {tmp_path / 'holiday'} has a UTKFace name"):
-        build(tmp_path / "data", tmp_path / "holiday")
+        build(Builder, tmp_path / "data", tmp_path / "holiday")
     assert not list((tmp_path / "data").rglob("*.tfrecord*"))
 
 
@@ -267,7 +222,7 @@ def test_a_damaged_file_is_counted_and_left_out(tmp_path):
     for number, content in enumerate(damaged.values()):
         (folder / f"{number}_1_0_20170106000000000.jpg.chip.jpg").write_bytes(content)
     (folder / "9_1_0_20170106000000000.jpg.chip.jpg").write_bytes(whole)
-    builder, _ = build(tmp_path / "data", folder)
+    builder, _ = build(Builder, tmp_path / "data", folder)
     assert builder.info.metadata["skipped"] == {"damaged": len(damaged)}
     assert builder.info.metadata["faces"] == PLAIN + 1
 
@@ -276,11 +231,7 @@ def test_a_list_of_groups_with_other_columns_is_told(tmp_path):
     folder = write_faces(tmp_path / "faces", PLAIN_FACES)
     (folder / "near_duplicates.tsv").write_text("cluster\tfile\n0\ta.jpg\n")
     with pytest.raises(UserError, match="needs the columns group and filename"):
-        build(tmp_path / "data", folder)
-
-
-def test_the_listing_hash_is_of_the_names_in_any_order():
-    assert source.listing_hash(["b", "a"]) == source.listing_hash(["a", "b"]) != source.listing_hash(["a", "c"])
+        build(Builder, tmp_path / "data", folder)
 
 
 # ---- kagglehub
@@ -304,7 +255,7 @@ def test_without_a_network_it_is_told_what_to_do(offline):
 def test_a_download_in_kagglehubs_cache_needs_no_network(offline, archive, tmp_path):
     folder = _fill_cache(offline, archive)
     assert source.download() == epath.Path(folder)
-    builder, _ = build(tmp_path / "data")
+    builder, _ = build(Builder, tmp_path / "data")
     assert set(read(builder)) == set(GOOD)
 
 
@@ -418,26 +369,14 @@ def test_the_records_hold_the_files_and_what_their_names_say(built, archive):
         assert Labels(example["age"], example["label"], example["ethnicity"]) == file_names.parse(name)
 
 
-def _misplaced(examples):
-    """Returns what the rules forbid: folds and splits that don't follow the group, groups in two splits."""
-    wrong, split_of = [], {}
-    for name, example in examples.items():
-        group = example["group"].decode()
-        if example["fold"] != faces.fold(group) or example["split"] != faces.split_of(group):
-            wrong.append(name)
-        if split_of.setdefault(example["image"], example["split"]) != example["split"]:
-            wrong.append(name)
-    return wrong
-
-
 def test_copies_of_a_picture_are_in_one_split(built, archive, tmp_path):
     examples = read(built[0])
-    assert _misplaced(examples) == []
+    assert misplaced(examples) == []
     assert {examples[name]["group"].decode() for name in COPIES} == {min(COPIES)}
     assert all(examples[name]["group"].decode() == name for name in set(GOOD) - set(COPIES))
     # without the groups they are not, and this test sees it
-    with mock.patch.object(utkface_dataset_builder, "near_duplicate_groups", return_value={}):
-        assert _misplaced(read(build(tmp_path, archive)[0])) != []
+    with mock.patch.object(face_files, "near_duplicate_groups", return_value={}):
+        assert misplaced(read(build(Builder, tmp_path, archive)[0])) != []
 
 
 @pytest.mark.parametrize("place", ["UTKFace", "."])
@@ -446,13 +385,13 @@ def test_a_list_of_near_duplicates_is_honoured(tmp_path, place):
     one, other, third, gone = name_of(3), name_of(10), name_of(20), "1_0_0_20170104021740373.jpg.chip.jpg"
     lines = ["group\tfilename", f"0\t{other}", f"0\t{one}", f"7\t{third}", f"7\t{gone}"]
     (tmp_path / "archive" / place / "near_duplicates.tsv").write_text("\n".join(lines) + "\n")
-    builder, messages = build(tmp_path / "data", tmp_path / "archive")
+    builder, messages = build(Builder, tmp_path / "data", tmp_path / "archive")
     groups = {name: example["group"].decode() for name, example in read(builder).items()}
     expected = {name: name for name in PLAIN_FACES} | dict.fromkeys((one, other), min(one, other))
     # a group keeps its name, and so its fold, when a member is missing
     assert groups == expected | {third: min(third, gone)}
     assert any("Took 2 near-duplicate groups" in message for message in messages)
-    assert _misplaced(read(builder)) == []
+    assert misplaced(read(builder)) == []
 
 
 def test_every_skipped_file_is_counted(built):
@@ -465,7 +404,7 @@ def test_every_skipped_file_is_counted(built):
         "labels": {"female": female, "male": len(GOOD) - female},
         "skipped": skipped,
         "files": len(GOOD | BAD),
-        "listing_sha256": source.listing_hash(list(GOOD | BAD)),
+        "listing_sha256": features.listing_hash(list(GOOD | BAD)),
         "near_duplicate_groups": 1,
     }
     assert metadata["faces"] + sum(skipped.values()) == metadata["files"]
@@ -492,9 +431,9 @@ def test_an_incomplete_set_is_told_with_what_differs(built):
 def test_a_complete_set_is_no_surprise(archive, built, tmp_path):
     counts = {"files": len(GOOD | BAD), **built[0].info.metadata["labels"]}
     with mock.patch.object(Builder, "EXPECTED", counts):
-        assert _warnings(build(tmp_path / "same", archive)[1]) == []
+        assert _warnings(build(Builder, tmp_path / "same", archive)[1]) == []
     with mock.patch.object(Builder, "EXPECTED", counts | {"female": 1}):
-        (warning,) = _warnings(build(tmp_path / "other", archive)[1])
+        (warning,) = _warnings(build(Builder, tmp_path / "other", archive)[1])
         assert "female where" in warning
         assert "files where" not in warning
 
@@ -526,63 +465,34 @@ def test_the_tools_of_tfds_work_on_it(built):
 
 
 FOLDER = ROOT / "gender_tfds" / "utkface"
-COMMANDS = {
-    "inside": (["tfds", "build"], FOLDER),
-    "path": (["tfds", "build", "gender_tfds/utkface"], ROOT),
-    "name": (["tfds", "build", "utkface", "--imports=gender_tfds.utkface"], None),
-    "wrong": (["tfds", "build", "--manual_dir=/nonesuch/faces"], FOLDER),
-}
 
 
 @pytest.fixture(scope="module")
 def commands(archive, tmp_path_factory):
-    """{how it was called: (exit status, stderr, data_dir)}, run side by side: most of it is imports."""
-    root = tmp_path_factory.mktemp("commands")
-    tool = pathlib.Path(sys.executable).parent / "tfds"
-    running = {}
-    for how, ((_, *flags), folder) in COMMANDS.items():
-        (root / how).mkdir()
-        if not any(flag.startswith("--manual_dir") for flag in flags):
-            flags = [*flags, f"--manual_dir={archive}"]
-        with (root / f"{how}.txt").open("w") as stderr:
-            running[how] = subprocess.Popen(
-                [tool, *flags, f"--data_dir={root / how}"],
-                cwd=folder or root,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            )
-    try:
-        return {
-            how: (process.wait(timeout=300), (root / f"{how}.txt").read_text(), root / how)
-            for how, process in running.items()
-        }
-    finally:
-        for process in running.values():
-            process.kill()
-            process.wait()
+    given = f"--manual_dir={archive}"
+    calls = {
+        "inside": ([given], FOLDER),
+        "path": (["gender_tfds/utkface", given], ROOT),
+        "name": (["utkface", "--imports=gender_tfds.utkface", given], None),
+        "wrong": (["--manual_dir=/nonesuch/faces"], FOLDER),
+    }
+    return builds.tfds_build(calls, tmp_path_factory.mktemp("commands"))
 
 
 @pytest.mark.parametrize("how", ["inside", "path", "name"])
 def test_tfds_build_builds(commands, built, how):
-    status, stderr, data_dir = commands[how]
-    assert status == 0, stderr
-    assert "error:" not in stderr
-    builder = reading.open_built("utkface", str(data_dir))
-    examples, ours = read(builder), read(built[0])
-    assert examples == ours
+    done = commands[how]
+    assert done.status == 0, done.stderr
+    assert "error:" not in done.stderr
+    builder = reading.open_built("utkface", str(done.data_dir))
+    assert read(builder) == read(built[0])
     # the same data, however it was built
     assert reading.fingerprint(builder) == reading.fingerprint(built[0])
 
 
 def test_tfds_build_explains_a_wrong_folder_in_one_sentence(commands):
-    status, stderr, data_dir = commands["wrong"]
-    assert status == 2
-    assert "Traceback" not in stderr
-    (line,) = re.findall(r"^error: .*$", stderr, re.MULTILINE)
-    assert line == stderr.splitlines()[-1]
-    assert line.startswith("error: --manual_dir=/nonesuch/faces is not a directory; ")
-    assert not list(data_dir.rglob("*.tfrecord*"))
+    said = builds.sentence(commands["wrong"])
+    assert said.startswith("error: --manual_dir=/nonesuch/faces is not a directory; ")
 
 
 def test_tfds_build_leaves_nothing_in_the_checkout(commands):

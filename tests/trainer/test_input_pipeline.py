@@ -174,7 +174,8 @@ def test_other_folds_can_be_trained_and_chosen_on(builder):
     (counts,) = count_faces([builder], config.folds("train"))
     assert sum(counts.values()) == sum(wanted[fold] for fold in config.folds("train"))
     assert sum(len(targets) for _, targets in _train(builder, config)) == sum(counts.values())
-    validation = sum(len(targets) for _, targets in make_validation_dataset([builder], config))
-    assert validation == wanted[0]
+    validation = make_validation_dataset([builder], config)
+    assert sum(len(targets) for _, targets in validation) == wanted[0]
+    assert validation.cardinality() == -(-wanted[0] // config.batch_size)
     judged = make_eval_dataset(builder, "test", 32, 64, config.folds("test")).as_numpy_iterator()
     assert {int(fold) for batch in judged for fold in batch["fold"]} == {4, 5}

@@ -68,7 +68,13 @@ def test_the_model_card_has_front_matter_and_the_measured_accuracy(trained_run):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "said"), [("utkface", "non-commercial research only"), ("mine", "Mind the licence")]
+    ("dataset", "said"),
+    [
+        ("utkface", "non-commercial research only"),
+        ("fairface", "CC BY 4.0"),
+        ("face_folder", "a user's own"),
+        ("mine", "Mind the licence"),
+    ],
 )
 def test_the_licence_of_the_data_is_said(trained_run, dataset, said):
     record = saved_run.load_record(trained_run)

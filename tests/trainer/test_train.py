@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.features import Face
 from trainer.config import TrainConfig
+from trainer.evaluate import evaluate_workdir
 from trainer.train import train_and_evaluate
 
 SMALL = TrainConfig(image_size=32, batch_size=32, epochs=2)
@@ -129,12 +131,12 @@ def test_mixed_precision_trains_and_saves_float32(data_dir, tmp_path, precision)
     assert json.loads((tmp_path / "run" / run_folder.CONFIG).read_text())["precision"] == precision
 
 
-def _two_colours(shuffled):
+def _two_colours(name_of_set, shuffled):
     """A builder of pictures of one colour each: red is male and blue is female, unless the labels are shuffled."""
     import cv2
 
     class Colours(Builder):
-        name = f"colours{int(shuffled)}"
+        name = name_of_set
         NUM_FACES = 400
 
         def _split_generators(self, dl_manager):
@@ -157,7 +159,7 @@ def _two_colours(shuffled):
 def test_two_colours_are_learnt_and_shuffled_labels_are_not(tmp_path):
     accuracies = {}
     for shuffled in (False, True):
-        builder = _two_colours(shuffled)(data_dir=tmp_path / "data")
+        builder = _two_colours(f"colours{int(shuffled)}", shuffled)(data_dir=tmp_path / "data")
         builder.download_and_prepare()
         config = dataclasses.replace(SMALL, dataset=builder.name, epochs=3)
         metrics = train_and_evaluate(config, str(tmp_path / "data"), tmp_path / builder.name)
@@ -165,6 +167,40 @@ def test_two_colours_are_learnt_and_shuffled_labels_are_not(tmp_path):
     assert accuracies[False] == 1.0
     # a coin gives 0.5 ± 0.055 on some 80 faces
     assert 0.3 < accuracies[True] < 0.7
+
+
+@pytest.fixture(scope="module")
+def two_data_sets(data_dir, tmp_path_factory):
+    """A data_dir with `drawn_faces` and `colours`, and a run on both, on other folds than the splits'."""
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copytree(data_dir / "drawn_faces", folder / "data" / "drawn_faces")
+    _two_colours("colours", False)(data_dir=folder / "data").download_and_prepare()
+    config = dataclasses.replace(
+        SMALL, dataset="drawn_faces,colours", epochs=1, test_folds=("4", "5"), validation_folds=("6",)
+    )
+    train_and_evaluate(config, str(folder / "data"), folder / "run")
+    return folder
+
+
+def test_several_data_sets_are_learnt_together_and_judged_each_by_itself(two_data_sets):
+    workdir = two_data_sets / "run"
+    own = json.loads((workdir / run_folder.METRICS).read_text())
+    other = json.loads((workdir / run_folder.EVALUATIONS / "colours-test" / run_folder.METRICS).read_text())
+    assert [own["dataset"], other["dataset"]] == ["drawn_faces/1.0.0", "colours/1.0.0"]
+    record = json.loads((workdir / run_folder.CONFIG).read_text())
+    assert record["data"]["name"] == "drawn_faces/1.0.0,colours/1.0.0"
+    assert "datasets: [drawn_faces, colours]" in (workdir / run_folder.MODEL_CARD).read_text()
+
+
+def test_a_run_is_judged_on_its_own_folds_again_too(two_data_sets):
+    workdir = two_data_sets / "run"
+    table = pd.read_csv(workdir / run_folder.PREDICTIONS)
+    assert set(table["fold"]) == {4, 5}
+    _, folder = evaluate_workdir(workdir, None, "test", None)
+    assert folder == workdir
+    pd.testing.assert_frame_equal(pd.read_csv(workdir / run_folder.PREDICTIONS), table)
+    _, folder = evaluate_workdir(workdir, "colours", "validation", None)
+    assert set(pd.read_csv(folder / run_folder.PREDICTIONS)["fold"]) == {6}
 
 
 def test_one_class_only_is_one_sentence(tmp_path):

@@ -1,0 +1,86 @@
+"""Faces that lie in files: read them side by side, count what is left out, put near duplicates into one group."""
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import tqdm
+
+from gender_tfds.duplicates import near_duplicate_groups
+from gender_tfds.faces import RejectedError
+from gender_tfds.features import Face
+
+_Item = TypeVar("_Item")
+
+
+def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[list[Face], Counter]:
+    """Returns the faces that `read` makes of the items, in their order, and how many it rejected, by reason.
+
+    Args:
+      read: takes an item and returns a face, or raises `RejectedError`; called in several threads.
+    """
+
+    def attempt(item: _Item) -> Face | RejectedError:
+        try:
+            return read(item)
+        except RejectedError as reason:
+            return reason
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        done = list(tqdm.tqdm(pool.map(attempt, items), "Reading faces", len(items), disable=None))
+    found = [result for result in done if isinstance(result, Face)]
+    return found, Counter(str(result) for result in done if isinstance(result, RejectedError))
+
+
+def list_files(folder: str | os.PathLike) -> Iterator[str]:
+    """Yields the path, relative to `folder` and with `/`, of every file below it; of none if it is no directory.
+
+    Links to folders are followed if they lie right in `folder`. Deeper ones may lead in a circle: each is listed
+    itself, and a caller sees that it is no file.
+    """
+    top = pathlib.Path(folder)
+    entries = sorted(top.iterdir()) if top.is_dir() else []
+    for start in (top, *(path for path in entries if path.is_symlink() and path.is_dir())):
+        for root, folders, names in os.walk(start):
+            inside = pathlib.Path(root)
+            links = [name for name in folders if inside != top and (inside / name).is_symlink()]
+            for name in (*names, *links):
+                yield (inside / name).relative_to(top).as_posix()
+
+
+def read_file(path: str | os.PathLike) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+      RejectedError: `missing_file` (also a link to nothing), `not_a_file` (a folder, a pipe, …) or `unreadable`.
+    """
+    local = pathlib.Path(path)  # epath takes a pipe for a file, and reading one waits for ever
+    try:
+        if not local.is_file():
+            raise RejectedError("not_a_file" if local.exists() else "missing_file")
+        return local.read_bytes()
+    except OSError as error:
+        raise RejectedError("unreadable") from error
+
+
+def whole_jpeg(face: Face) -> Face:
+    """Returns the face if its file begins and ends as a JPEG does: one that doesn't would stop every training on it.
+
+    Raises:
+      RejectedError: as `read_file` does, or `damaged`: empty, cut, or something else than a JPEG.
+    """
+    content = read_file(face.image)
+    if not (content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9")):
+        raise RejectedError("damaged")
+    return face
+
+
+def in_groups(found: Sequence[Face], groups: Mapping[str, str] | None = None) -> list[Face]:
+    """Returns the faces with their near-duplicate groups: as given, by file name, or else as looked for now."""
+    if groups is None:
+        groups = near_duplicate_groups({face.filename: face.image for face in found})
+    return [dataclasses.replace(face, group=groups.get(face.filename, face.filename)) for face in found]

@@ -1,0 +1,114 @@
+"""What the tests of the data sets share: build one, read it back, run `tfds build`."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import tensorflow_datasets as tfds
+
+from gender_tfds import faces, reading
+from gender_tfds.drawn_faces.picture import encode_face
+
+
+def write_faces(folder, pictures):
+    """Writes drawn faces; `pictures` is {file name: number of the face}."""
+    for name, index in pictures.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(encode_face(index))
+    return folder
+
+
+@contextlib.contextmanager
+def absl_log() -> Iterator[list[str]]:
+    """Yields the messages that are logged inside, each after its level."""
+    messages, logger = [], logging.getLogger("absl")
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(f"{record.levelname} {record.getMessage()}")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def build(builder_class, data_dir, manual_dir=None):
+    """Returns the builder of a data set that is built now, and what was logged."""
+    builder = builder_class(data_dir=data_dir)
+    with absl_log() as messages:
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
+    return builder, messages
+
+
+def read(builder):
+    """Returns {file name: example} over all splits; a face in two of them is an error."""
+    found = {}
+    for split in builder.info.splits:
+        for example in reading.read_encoded(builder, split).as_numpy_iterator():
+            name = example["filename"].decode()
+            assert name not in found
+            found[name] = example | {"split": split}
+    return found
+
+
+def misplaced(examples):
+    """Returns what the rules forbid: folds and splits that don't follow the group, groups in two splits."""
+    wrong, split_of = [], {}
+    for name, example in examples.items():
+        group = example["group"].decode()
+        if example["fold"] != faces.fold(group) or example["split"] != faces.split_of(group):
+            wrong.append(name)
+        if split_of.setdefault(example["image"], example["split"]) != example["split"]:
+            wrong.append(name)
+    return wrong
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A finished `tfds build`."""
+
+    status: int
+    stderr: str
+    data_dir: pathlib.Path
+
+
+def tfds_build(calls: Mapping[str, tuple[Sequence[str], pathlib.Path | None]], root: pathlib.Path) -> dict[str, Done]:
+    """Runs `tfds build` with flags in a folder (None: somewhere), all side by side since most of it is imports."""
+    tool = pathlib.Path(sys.executable).parent / "tfds"
+    running = {}
+    try:
+        for how, (flags, folder) in calls.items():
+            (root / how).mkdir()
+            with (root / f"{how}.txt").open("w") as stderr:
+                running[how] = subprocess.Popen(
+                    [tool, "build", *flags, f"--data_dir={root / how}"],
+                    cwd=folder or root,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+                )
+        return {
+            how: Done(process.wait(timeout=300), (root / f"{how}.txt").read_text(), root / how)
+            for how, process in running.items()
+        }
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+
+
+def sentence(done: Done) -> str:
+    """Returns the one sentence with which a `tfds build` ended that a user's mistake stopped."""
+    assert done.status == 2
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line == done.stderr.splitlines()[-1]
+    assert not list(done.data_dir.rglob("*.tfrecord*"))
+    return line
