@@ -8,20 +8,19 @@ import pandas as pd
 import pytest
 
 from benchmarks.export_models import lively_model
-from gender_tfds import run_folder
+from gender_tfds import reading
 from gender_tfds.command_line import UserError
 from trainer import transfer
 from trainer.config import TrainConfig
+from trainer.fit import Fit
 from trainer.models import MODELS, build_model, with_precision
-from trainer.train import train_and_evaluate
 
 MODES = {
     **dict.fromkeys(("vgg16", "vgg19"), "caffe"),
     **dict.fromkeys(("resnet50v2", "inceptionv3", "mobilenetv3_small", "mobilenetv3_large"), "tf"),
     **dict.fromkeys(("efficientnetv2b0", "convnext_tiny"), "torch"),
 }
-TIMES = ["seconds", "images_per_second"]
-TINY = TrainConfig(model="vgg16", image_size=32, batch_size=32, learning_rate=0.01)
+TINY = TrainConfig(model="vgg16", image_size=32, batch_size=32, learning_rate=0.01, rotation=0.0)
 
 
 @pytest.mark.parametrize("name", sorted(transfer.BASES))
@@ -89,29 +88,86 @@ def _small(include_top, weights, input_shape):
 
 @pytest.fixture(scope="module")
 def base(data_dir, tmp_path_factory):
-    """Replaces vgg16's base by a small one, which takes seconds; yields the file of a run that trained it."""
+    """Replaces vgg16's base by a small one, which takes seconds; yields the file of a model that was trained."""
     folder = tmp_path_factory.mktemp("base")
     with pytest.MonkeyPatch.context() as patch:
         row = transfer.BASES["vgg16"]
         patch.setitem(transfer.BASES, "vgg16", transfer.Base(_small, row.preprocess, row.block, row.cached))
-        train_and_evaluate(dataclasses.replace(TINY, epochs=2), str(data_dir), folder / "run")
-        yield folder / "run" / run_folder.MODEL
+        trained = _fit(data_dir, folder, epochs=2, pretrained="none")
+        _classifier(trained).save(folder / "base.keras")
+        yield folder / "base.keras"
 
 
-@pytest.fixture
-def train(base, data_dir, tmp_path):
-    def run(name, stop_after=None, **settings):
-        config = dataclasses.replace(TINY, **{"pretrained": str(base), **settings})
-        with pytest.MonkeyPatch.context() as patch:
-            if stop_after:  # what a killed run leaves: the checkpoint of its last epoch
-                patch.setattr("trainer.fit._HistoryFile.on_epoch_end", _stop_after(stop_after))
-                with pytest.raises(KeyboardInterrupt):
-                    train_and_evaluate(config, str(data_dir), tmp_path / name)
-            else:
-                train_and_evaluate(config, str(data_dir), tmp_path / name, resume=True)
-        return tmp_path / name
+def _fit(data_dir, workdir, **settings):
+    """Trains without the judging, goes on where `workdir` has a checkpoint, and returns the last epoch's state."""
+    config = dataclasses.replace(TINY, **settings).checked(None)
+    workdir.mkdir(exist_ok=True)
+    keras.utils.set_random_seed(config.seed)
+    builders = [reading.open_built(config.dataset, str(data_dir))]
+    return Fit(config=config, builders=builders, precision="float32", workdir=workdir).run(build_model(config))
 
-    return run
+
+def _classifier(checkpoints):
+    body = checkpoints.model.get_layer("classifier")
+    return keras.Model(body.inputs, body.outputs[0], name="vgg16")
+
+
+def _history(checkpoints):
+    return pd.DataFrame(checkpoints.progress.history).drop(columns=["seconds", "images_per_second"])
+
+
+def _changed(before, after):
+    """Returns the names of the layers whose weights differ."""
+    ours, theirs = (
+        {layer.name: layer.get_weights() for layer in model.layers if layer.weights} for model in (before, after)
+    )
+    assert list(ours) == list(theirs)
+    return {name for name in ours if not all(map(np.array_equal, ours[name], theirs[name]))}
+
+
+TWO_PHASES = {"epochs": 4, "frozen_epochs": 2, "unfrozen": 1, "unfrozen_rate": 0.25}
+REST = {"optimizer": "adamw", "schedule": "cosine", "dropout": 0.3, "ema": 0.9, "age_weight": 0.1}
+
+
+@pytest.fixture(scope="module")
+def whole(base, data_dir, tmp_path_factory):
+    """The training in two phases that nobody stopped."""
+    return _fit(data_dir, tmp_path_factory.mktemp("whole"), pretrained=str(base), **TWO_PHASES, **REST)
+
+
+def test_the_second_phase_trains_the_last_block_at_a_lower_rate(base, whole):
+    assert _changed(keras.models.load_model(base), _classifier(whole)) == {"p_female", "block3_conv"}
+    # each phase has a cosine of its own, here after its first half and at its end
+    np.testing.assert_allclose(_history(whole)["learning_rate"], [0.005, 0.0, 0.00125, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("from_file", [{"pretrained": "FILE"}, {"init_from": "FILE", "model": "seed_cnn"}])
+def test_a_frozen_base_stays_as_it_is(base, data_dir, tmp_path, from_file):
+    settings = {name: value.replace("FILE", str(base)) for name, value in from_file.items()}
+    before = keras.models.load_model(base)
+    frozen = _fit(data_dir, tmp_path / "frozen", epochs=1, frozen_epochs=1, **settings)
+    assert _changed(before, _classifier(frozen)) == {"p_female"}
+
+
+def test_without_frozen_epochs_all_of_the_base_learns(base, data_dir, tmp_path):
+    trained = _fit(data_dir, tmp_path / "run", epochs=1, pretrained=str(base))
+    blocks = {f"block{block}_{kind}" for block in (1, 2, 3) for kind in ("conv", "bn")}
+    assert _changed(keras.models.load_model(base), _classifier(trained)) == {"p_female", *blocks}
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_a_run_killed_in_or_between_its_phases_resumes_to_the_same_end(base, whole, data_dir, tmp_path, stop_after):
+    settings = {"pretrained": str(base), **TWO_PHASES, **REST}
+    with pytest.MonkeyPatch.context() as patch:  # what a killed run leaves is the checkpoint of its last epoch
+        patch.setattr("trainer.fit._HistoryFile.on_epoch_end", _stop_after(stop_after))
+        with pytest.raises(KeyboardInterrupt):
+            _fit(data_dir, tmp_path / "parts", **settings)
+    parts = _fit(data_dir, tmp_path / "parts", **settings)
+    pd.testing.assert_frame_equal(_history(parts), _history(whole))
+    ours, theirs = (np.load(checkpoints.path) for checkpoints in (parts, whole))
+    assert set(ours) == set(theirs)
+    for name in set(ours) - {"progress"}:
+        np.testing.assert_array_equal(ours[name], theirs[name])
 
 
 def _stop_after(epochs):
@@ -122,75 +178,12 @@ def _stop_after(epochs):
     return on_epoch_end
 
 
-def _history(workdir):
-    return pd.read_csv(workdir / run_folder.HISTORY).drop(columns=TIMES)
-
-
-def _model(workdir):
-    return keras.models.load_model(workdir / run_folder.MODEL)
-
-
-def _changed(before, after):
-    """Returns the names of the layers whose weights differ."""
-    pairs = zip(before.layers, after.layers, strict=True)
-    return {
-        mine.name
-        for mine, other in pairs
-        if any(not np.array_equal(a, b) for a, b in zip(mine.get_weights(), other.get_weights(), strict=True))
-    }
-
-
-def test_what_is_frozen_stays_and_what_is_not_learns(base, train):
-    before = keras.models.load_model(base)
-    assert _changed(before, _model(train("frozen", epochs=1, frozen_epochs=1))) == {"p_female"}
-    settings = {"epochs": 3, "frozen_epochs": 1, "unfrozen": 1, "unfrozen_rate": 1.0, "learning_rate": 0.002}
-    assert _changed(before, _model(train("then", **settings))) == {"p_female", "block3_conv"}
-    blocks = {f"block{block}_{kind}" for block in (1, 2, 3) for kind in ("conv", "bn")}
-    assert _changed(before, _model(train("all", epochs=1))) == {"p_female", *blocks}
-    started = train("file", epochs=1, frozen_epochs=1, pretrained="none", init_from=str(base), model="seed_cnn")
-    assert _changed(before, _model(started)) == {"p_female"}
-
-
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_the_second_phase_has_a_lower_rate(train, schedule):
-    rates = _history(train("run", epochs=4, frozen_epochs=2, unfrozen_rate=0.25, schedule=schedule))["learning_rate"]
-    wanted = {"constant": [0.01, 0.01, 0.0025, 0.0025], "cosine": [0.005, 0.0, 0.00125, 0.0]}[schedule]
-    np.testing.assert_allclose(rates, wanted, atol=1e-4)
-
-
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_a_run_killed_in_or_between_its_phases_resumes_to_the_same_end(train, whole, stop_after):
-    train("parts", stop_after=stop_after, **TWO_PHASES)
-    parts = train("parts", **TWO_PHASES)
-    pd.testing.assert_frame_equal(_history(parts), _history(whole))
-    assert _changed(_model(parts), _model(whole)) == set()
-    ours, theirs = (np.load(folder / run_folder.CHECKPOINT) for folder in (parts, whole))
-    assert set(ours) == set(theirs)
-    for name in set(ours) - {"progress"}:
-        np.testing.assert_array_equal(ours[name], theirs[name])
-
-
-TWO_PHASES = {"epochs": 4, "frozen_epochs": 2, "unfrozen": 1, "optimizer": "adamw", "dropout": 0.3, "ema": 0.9}
-
-
-@pytest.fixture(scope="module")
-def whole(base, data_dir, tmp_path_factory):
-    """The run of two phases that nobody stopped."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    train_and_evaluate(dataclasses.replace(TINY, pretrained=str(base), **TWO_PHASES), str(data_dir), folder)
-    return folder
-
-
-def test_early_stopping_waits_for_the_second_phase(train):
-    # a rate at which the loss goes up and down
-    settings = {"frozen_epochs": 3, "early_stopping": 1, "learning_rate": 3.0, "unfrozen_rate": 1.0}
-    history = _history(train("run", epochs=20, **settings))
-    assert (history["val_cross_entropy"][1:3] > history["val_cross_entropy"][0]).any()
-    assert 3 < len(history) < 20
-
-
-def test_a_base_of_kerass_own_is_trained_saved_and_started_from(train, data_dir, tmp_path):
-    config = {"model": "mobilenetv3_small", "epochs": 1}
-    first = train("first", pretrained="none", **config)
-    second = train("second", pretrained=str(first / run_folder.MODEL), frozen_epochs=1, **config)
-    assert _changed(_model(first), _model(second)) == {"p_female"}
+def test_a_base_of_kerass_own_is_trained_saved_and_started_from(tmp_path):
+    trained, _, images = lively_model("mobilenetv3_small")
+    trained.compile("sgd", "binary_crossentropy", run_eagerly=True)
+    trained.train_on_batch(images[:8], np.arange(8) % 2)
+    trained.save(tmp_path / "base.keras")
+    config = TrainConfig(model="mobilenetv3_small", image_size=32)
+    again = build_model(dataclasses.replace(config, pretrained=str(tmp_path / "base.keras")))
+    assert _changed(trained, again) == {"p_female"}
+    assert "expanded_conv_10_expand" in _changed(trained, build_model(config))
