@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
+import cv2
 import keras
 import numpy as np
 
@@ -33,8 +34,10 @@ SMALLEST = {"inceptionv3": 75}  # of the others it is 32
 def lively_model(name: str) -> tuple[keras.Model, list[bytes], np.ndarray]:
     """Returns a model with random weights and scores that differ, and faces: encoded, and as pixels for the model."""
     size = SMALLEST.get(name, 32)
-    encoded = [encode_face(index) for index in range(FACES)]
-    images = np.stack([decode_and_resize(data, size) for data in encoded]).astype(np.float32)
+    images = [decode_and_resize(encode_face(index), size) for index in range(FACES)]
+    # resized already: random weights make much of the odd level by which two libraries' resizing differs
+    encoded = [cv2.imencode(".png", image[..., ::-1])[1].tobytes() for image in images]
+    images = np.stack(images).astype(np.float32)
     keras.utils.set_random_seed(0)
     model = MODELS[name](TrainConfig(model=name, image_size=size))
     normalizations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
