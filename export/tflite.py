@@ -59,19 +59,33 @@ def operators(path: str | os.PathLike) -> set[str]:
 
 
 def _make_resizable(path: str | os.PathLike) -> None:
-    """Frees the batch size in constant shapes: the converter writes a flatten of batch 1 as a reshape to [1, n]."""
+    """Frees the batch size in constant shapes, which the converter writes for batch 1."""
     file = flatbuffer_utils.read_model(os.fspath(path))
     for graph in file.subgraphs:
         for operator in graph.operators:
             if file.operatorCodes[operator.opcodeIndex].builtinCode != schema.BuiltinOperator.RESHAPE:
                 continue
-            constant = file.buffers[graph.tensors[operator.inputs[1]].buffer]
+            source, target = (graph.tensors[index] for index in operator.inputs)
+            constant = file.buffers[target.buffer]
             if constant.data is None:
                 continue
-            shape = np.frombuffer(bytes(constant.data), np.int32).copy()
-            if shape[0] == 1 and -1 not in shape:
-                shape[0] = -1
-                constant.data = np.frombuffer(shape.tobytes(), np.uint8)
-                if operator.builtinOptions is not None:
-                    operator.builtinOptions.newShape = shape
+            shape = _free_batch(list(source.shape), np.frombuffer(bytes(constant.data), np.int32).tolist())
+            constant.data = np.frombuffer(np.array(shape, np.int32).tobytes(), np.uint8)
+            target.shape = np.array([len(shape)], np.int32)
+            if operator.builtinOptions is not None:
+                operator.builtinOptions.newShape = np.array(shape, np.int32)
     pathlib.Path(path).write_bytes(flatbuffer_utils.convert_object_to_bytearray(file))
+
+
+def _free_batch(source: list[int], shape: list[int]) -> list[int]:
+    """Returns the shape of a reshape of `source` for any batch size.
+
+    A flatten of batch 1 is written as [1, n]. A sum of two of [1, 1, 1, n] is written with one of them as [n]: alike in
+    a sum, and without a batch; it stays as it was.
+    """
+    if -1 in shape or source[0] != 1:
+        return shape
+    if shape[0] == 1:
+        return [-1, *shape[1:]]
+    alike = [1] * (len(source) - len(shape)) + shape == source
+    return [-1, *source[1:]] if alike else shape

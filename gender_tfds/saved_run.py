@@ -59,11 +59,11 @@ def dataset_names(record: dict[str, Any]) -> list[str]:
     return record["settings"]["dataset"].split(",")
 
 
-def load_classifier(path: str | os.PathLike) -> "keras.Model":
-    """Returns the model in a `.keras` file: pixels in [0, 255], shape (n, size, size, 3), to p(female), shape (n, 1).
+def load_model(path: str | os.PathLike) -> "keras.Model":
+    """Returns whatever model is in a `.keras` file.
 
     Raises:
-      UserError: no such file, not a Keras model, or one with other inputs or outputs.
+      UserError: no such file, or not a Keras model.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -74,10 +74,19 @@ def load_classifier(path: str | os.PathLike) -> "keras.Model":
         import keras
 
     try:
-        model = keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever a damaged or foreign archive leads to
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{path} can't be loaded as a Keras model ({reason}); give the .keras file of a run") from error
+
+
+def load_classifier(path: str | os.PathLike) -> "keras.Model":
+    """Returns the model in a `.keras` file: pixels in [0, 255], shape (n, size, size, 3), to p(female), shape (n, 1).
+
+    Raises:
+      UserError: no such file, not a Keras model, or one with other inputs or outputs.
+    """
+    model = load_model(path)
     shape, output = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if not (isinstance(shape, tuple) and len(shape) == 4 and shape[1] == shape[2] and shape[1] and shape[3] == 3):
         raise UserError(f"{path} takes input of shape {shape}; a face classifier takes (n, size, size, 3)")

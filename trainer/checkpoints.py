@@ -146,7 +146,8 @@ class Checkpoints(keras.callbacks.Callback):
             np.savez(partial, progress=progress, schedule=self._phase.schedule, **arrays)
 
     def _is_enough(self, epoch: int) -> bool:
-        waited = epoch - self.progress.best_epoch
+        # a frozen base ends by its schedule, and what it reached is no measure for what comes after
+        waited = 0 if self._phase.frozen else epoch - max(self.progress.best_epoch, self._phase.first)
         seconds = [row["seconds"] for row in self.progress.history]
         # an epoch on the largest pictures takes longest, and the last ones are on those
         late = bool(self.config.max_minutes) and sum(seconds) + seconds[-1] > 60 * self.config.max_minutes

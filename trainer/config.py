@@ -6,15 +6,7 @@ from typing import Any
 
 from gender_tfds import faces
 from gender_tfds.command_line import UserError, setting
-
-# architecture -> the settings that shape it; trainer/models.py and trainer/transfer.py build them
-_BLOCKS = ("width", "depth", "dropout")
-ARCHITECTURES: dict[str, tuple[str, ...]] = {
-    "seed_cnn": (),
-    "deep_cnn": (*_BLOCKS, "dense_units", "dense_layers"),
-    "resnet": _BLOCKS,
-}
-_SHAPES = sorted({name for names in ARCHITECTURES.values() for name in names})
+from trainer.architectures import ARCHITECTURES, check_model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +39,23 @@ class TrainConfig:
     dense_units: int = setting(128, "units of each dense layer before the output", lower=1)
     dense_layers: int = setting(1, "dense layers before the output", lower=0, upper=4)
     dropout: float = setting(0.0, "part of the features dropped before the output", lower=0, upper=0.95)
+    pretrained: str = setting(
+        "none",
+        "weights that the base of a transfer model starts from: none is random; imagenet is downloaded once; or the"
+        " path of a .keras file with that base, such as another run's, or of a .weights.h5 or .h5 file of the base",
+    )
+    frozen_epochs: int = setting(
+        0,
+        "first epochs, of --epochs, in which the base learns nothing; then its last blocks learn too, and its batch"
+        " normalizations keep their statistics; 0 is none: the whole base learns from the start",
+        lower=0,
+    )
+    unfrozen: int = setting(
+        2, "blocks at the end of the base that learn after --frozen_epochs; as many as it has or more is all", lower=1
+    )
+    unfrozen_rate: float = setting(
+        0.1, "learning rate after --frozen_epochs, as a part of --learning_rate", lower=1e-6, upper=1
+    )
 
     epochs: int = setting(10, "passes over the training faces", lower=1)
     max_minutes: float = setting(
@@ -155,23 +164,9 @@ class TrainConfig:
             path = getattr(self, name)
             if path and not pathlib.Path(path).is_file():
                 raise UserError(f"--{name}={path} is not a file; give a .keras file")
-        self._check_shape()
+        check_model(self)
         self._check_lists()
         return self
-
-    def _check_shape(self) -> None:
-        unused = [
-            f"--{name}={getattr(self, name)}"
-            for name in _SHAPES
-            if getattr(self, name) != getattr(type(self), name) and name not in ARCHITECTURES[self.model]
-        ]
-        if unused and not self.init_from:
-            takes = ", ".join(f"--{name}" for name in ARCHITECTURES[self.model]) or "no such setting"
-            raise UserError(f"--model={self.model} has no use for {' and '.join(unused)}; it takes {takes}")
-        if self.start_size and not 32 <= self.start_size <= self.image_size:
-            raise UserError(f"--start_size={self.start_size} is not from 32 to --image_size={self.image_size}, nor 0")
-        if self.start_size and self.model != "resnet":
-            raise UserError(f"--start_size needs a model that takes every size, --model=resnet; {self.model} does not")
 
     def _check_lists(self) -> None:
         if len(set(self.datasets)) < len(self.datasets) or not all(self.datasets):

@@ -14,7 +14,7 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_classifier
-from trainer import balance, distribution, input_pipeline, objective, plots
+from trainer import balance, distribution, input_pipeline, objective, plots, transfer
 from trainer.augmentation import make_augmentation
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
@@ -91,6 +91,8 @@ class Fit:
             classifier = build_model(dataclasses.replace(config, image_size=phase.image_size))
             classifier.set_weights(weights)
         trained = with_precision(classifier, self.precision)
+        if config.frozen_epochs:
+            transfer.unfreeze(trained, 0 if phase.frozen else config.unfrozen)
         augmentation = make_augmentation(config, phase.image_size)
         model = make_training_model(trained, augmentation, self._teacher())
         model.compile(

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from gender_tfds.saved_run import load_classifier
+from trainer import transfer
 from trainer.config import TrainConfig
 
 OUTPUT = "p_female"
@@ -60,17 +61,31 @@ def resnet(config: TrainConfig) -> keras.Model:
     return _classifier(config, pixels, layers.GlobalAveragePooling2D()(x))
 
 
+def transfer_model(config: TrainConfig) -> keras.Model:
+    """A base of `keras.applications` with its own preprocessing, and one dense layer on its mean features."""
+    pixels = _pixels(config)
+    return _classifier(config, pixels, transfer.extract_features(config, pixels))
+
+
 # name of the architecture -> function of the settings; each takes [0, 255] and gives (n, 1) in [0, 1], in float32
-MODELS: dict[str, Callable[[TrainConfig], keras.Model]] = {"seed_cnn": seed_cnn, "deep_cnn": deep_cnn, "resnet": resnet}
+MODELS: dict[str, Callable[[TrainConfig], keras.Model]] = {
+    "seed_cnn": seed_cnn,
+    "deep_cnn": deep_cnn,
+    "resnet": resnet,
+    **dict.fromkeys(transfer.BASES, transfer_model),
+}
 
 
 def build_model(config: TrainConfig) -> keras.Model:
     """Returns the model to train, in float32: of `config.model`, or the one in the file `config.init_from`.
 
     Raises:
-      UserError: the file is not a face classifier.
+      UserError: the file is not a face classifier, has no base to freeze, or holds no weights for `config.model`.
     """
-    return load_classifier(config.init_from) if config.init_from else MODELS[config.model](config)
+    model = load_classifier(config.init_from) if config.init_from else MODELS[config.model](config)
+    if config.frozen_epochs:
+        transfer.base_layers(model)  # which raises, before the run folder is touched
+    return model
 
 
 def with_precision(model: keras.Model, policy: str) -> keras.Model:
@@ -84,6 +99,8 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
     """
 
     def clone(layer: keras.Layer) -> keras.Layer:
+        if not isinstance(layer, keras.Layer):  # an addition of two tensors, say, has no dtype of its own
+            return layer.__class__.from_config(layer.get_config())
         dtype = "float32" if layer is model.layers[-1] else policy
         return layer.__class__.from_config({**layer.get_config(), "dtype": dtype})
 

@@ -34,6 +34,12 @@ class Phase:
 def make_phases(config: TrainConfig) -> list[Phase]:
     """Returns the phases in their order."""
     whole = (0, config.epochs)
+    if config.frozen_epochs:
+        end = min(config.frozen_epochs, config.epochs)
+        rate = config.learning_rate
+        frozen = Phase(0, end, config.image_size, True, rate, (0, end))
+        rest = Phase(end, config.epochs, config.image_size, False, rate * config.unfrozen_rate, (end, config.epochs))
+        return [frozen, rest] if end < config.epochs else [frozen]
     if config.start_size in (0, config.image_size):
         return [Phase(*whole, config.image_size, False, config.learning_rate, whole)]
     between = round((config.start_size + config.image_size) / 2 / _STEP) * _STEP

@@ -120,8 +120,12 @@ def _licences(record: dict[str, Any], numbers: dict[str, Any]) -> str:
     """Returns a sentence for each data set that the run was trained or judged on, and one for what it started from."""
     names = dict.fromkeys([*dataset_names(record), numbers["dataset"].partition("/")[0]])
     said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
-    if record["settings"]["init_from"]:
-        said.append(f"Training started from {record['settings']['init_from']}, whose data's licence holds too.")
+    settings = record["settings"]
+    source = settings["init_from"] or settings.get("pretrained", "none")
+    if source == "imagenet":
+        said.append("Training started from ImageNet, whose pictures may be used for non-commercial research only.")
+    elif source != "none":
+        said.append(f"Training started from {source}, whose data's licence holds too.")
     return " ".join(said)
 
 

@@ -1,5 +1,6 @@
 """A checkpoint restores everything, is refused when it is not whole, and early stopping follows from it."""
 
+import dataclasses
 import json
 
 import keras
@@ -203,3 +204,15 @@ def test_with_ema_the_averages_are_judged_and_kept_and_training_goes_on_with_the
     resumed, _ = _fit(tmp_path / "parts.npz", 3, stop_after=1, ema=0.99)
     resumed, _ = _fit(tmp_path / "parts.npz", 3, ema=0.99)
     np.testing.assert_allclose(resumed.best_weights[0], kept, rtol=1e-5)
+
+
+def test_early_stopping_waits_for_what_comes_after_a_frozen_base(tmp_path):
+    settings = {"early_stopping": 2, "validation": (X, 1 - Y)}
+    frozen = dataclasses.replace(_phase(5), frozen=True)
+    first, _ = _fit(tmp_path / "c.npz", 20, stop_after=5, phase=frozen, **settings)
+    assert len(first.progress.history) == 5
+    assert not first.progress.finished
+    then, _ = _fit(tmp_path / "c.npz", 20, phase=dataclasses.replace(_phase(20, (5, 20)), first=5), **settings)
+    assert then.progress.best_epoch == 1
+    assert len(then.progress.history) == 7  # it has two epochs to become better, however long ago the best was
+    assert then.progress.finished

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.export_models import export, lively_model
 from gender_tfds.command_line import UserError
 from trainer.augmentation import make_augmentation
 from trainer.config import ARCHITECTURES, TrainConfig
-from trainer.models import MODELS, build_model, make_training_model, with_precision
+from trainer.models import MODELS, OUTPUT, build_model, make_training_model, with_precision
 from trainer.objective import OUTPUTS
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -19,17 +20,28 @@ def images():
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_a_model_gives_probabilities_and_survives_its_file(name, images, tmp_path):
-    model = build_model(TrainConfig(model=name))
-    scores = model.predict(images, verbose=0)
-    assert scores.shape == (3, 1)
+def test_a_model_gives_probabilities_and_survives_its_file(name, tmp_path):
+    model, _, faces = lively_model(name)
+    faces = faces[:4]
+    scores = np.asarray(model(faces))
+    assert scores.shape == (4, 1)
     assert scores.dtype == np.float32
     assert ((scores > 0) & (scores < 1)).all()
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again.predict(images, verbose=0), scores)
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(faces), scores)
     # the scale belongs to the model: pixels in [0, 1] are another picture
-    assert not np.allclose(model.predict(images / 255.0, verbose=0), scores, atol=1e-3)
+    assert not np.allclose(model(faces / 255.0), scores, atol=1e-3)
+    assert (again.layers[-1].name, type(again.layers[-1])) == (OUTPUT, keras.layers.Dense)
+    assert not any(isinstance(layer, keras.Model) for layer in again.layers)
+
+
+# the others take minutes: benchmarks/export_models.py
+@pytest.mark.parametrize("name", ["deep_cnn", "mobilenetv3_small", "resnet", "seed_cnn"])
+def test_a_light_model_becomes_artefacts_with_its_answers(name):
+    said = list(export(name))
+    assert len(said) == 2
+    assert not [sentence for sentence in said if sentence.startswith("refused")]
 
 
 def test_every_model_can_be_asked_for():

@@ -90,3 +90,7 @@ def test_the_licence_of_what_training_started_from_is_said_too(trained_run):
     assert "started from" not in report.make_model_card(record, numbers, empty)
     record["settings"]["init_from"] = "older.keras"
     assert "started from older.keras, whose data's licence holds too" in report.make_model_card(record, numbers, empty)
+    record["settings"] |= {"init_from": None, "pretrained": "imagenet"}
+    assert "ImageNet, whose pictures may be used for non-commercial" in report.make_model_card(record, numbers, empty)
+    record["settings"]["pretrained"] = "base.keras"
+    assert "started from base.keras, whose data's licence" in report.make_model_card(record, numbers, empty)
