@@ -1,6 +1,7 @@
 """The pictures of a run, in one style: axis labels, a colour-blind-safe palette, a title with data set, split and n."""
 
 import contextlib
+import itertools
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -45,6 +46,13 @@ def plot_history(history: Sequence[Mapping[str, float]], best: int, folder: path
                 epochs, [row[f"val_{name}"] for row in history], "s-", color=VALIDATION_COLOUR, label="validation"
             )
             axes.axvline(best, color="grey", linestyle=":", label="epoch of the saved model")
+            for before, row in itertools.pairwise(history):
+                if row["image_size"] != before["image_size"]:
+                    size = row["image_size"]
+                    axes.axvline(row["epoch"] - 0.5, color="lightgrey")
+                    axes.annotate(
+                        f"{size} px", (row["epoch"] - 0.4, 0.02), xycoords=("data", "axes fraction"), fontsize=8
+                    )
             axes.set(xlabel="epoch", ylabel=name)
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_title(title)
@@ -145,8 +153,17 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
             axes.text(3.4, -row, layer.name, va="center", fontsize=8, color="#444444")
             axes.text(8.0, -row, shape, va="center", ha="right", fontsize=8)
             axes.text(9.5, -row, f"{layer.count_params():,}", va="center", ha="right", fontsize=8)
-            if row:
+            sources = _sources(model, layer)
+            if row and sources != [layers[row - 1].name]:
+                axes.text(0.5, -row - 0.2, f"from {', '.join(sources)}", va="center", fontsize=6, color="#444444")
+            elif row:
                 axes.annotate("", (5, -row + 0.3), (5, -row + 0.7), arrowprops={"arrowstyle": "->", "color": "grey"})
+
+
+def _sources(model: keras.Model, layer: keras.Layer) -> list[str]:
+    """Returns the names of the layers whose output a layer takes."""
+    names = {id(output): other.name for other in model.layers for output in keras.tree.flatten(other.output)}
+    return [names[id(taken)] for taken in keras.tree.flatten(layer.input) if id(taken) in names]
 
 
 def _grid(figure: Figure, *columns: Sequence) -> Iterator[tuple]:

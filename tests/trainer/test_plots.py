@@ -12,7 +12,14 @@ from trainer.config import TrainConfig
 from trainer.models import MODELS
 
 HISTORY = [
-    {"epoch": epoch, "accuracy": 0.5 + epoch / 10, "val_accuracy": 0.6, "loss": 1 / epoch, "val_loss": 2 / epoch}
+    {
+        "epoch": epoch,
+        "accuracy": 0.5 + epoch / 10,
+        "val_accuracy": 0.6,
+        "loss": 1 / epoch,
+        "val_loss": 2 / epoch,
+        "image_size": 32,
+    }
     for epoch in (1, 2, 3)
 ]
 
@@ -29,6 +36,15 @@ def test_curves(tmp_path):
     accuracy, loss = _read(tmp_path / run_folder.ACCURACY_PLOT), _read(tmp_path / run_folder.LOSS_PLOT)
     assert accuracy.shape == loss.shape
     assert not np.array_equal(accuracy, loss)
+
+
+def test_curves_tell_where_pictures_grow(tmp_path):
+    for name, sizes in (("one", (32, 32, 32)), ("growing", (32, 48, 48))):
+        (tmp_path / name).mkdir()
+        history = [{**row, "image_size": size} for row, size in zip(HISTORY, sizes, strict=True)]
+        plots.plot_history(history, 2, tmp_path / name, "a title")
+    one, growing = (_read(tmp_path / name / run_folder.LOSS_PLOT) for name in ("one", "growing"))
+    assert not np.array_equal(one, growing)
 
 
 def test_confusion_matrix(tmp_path):
@@ -74,6 +90,17 @@ def test_a_model_is_drawn_without_graphviz(tmp_path, monkeypatch):
     small = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
     plots.plot_model(small, tmp_path / "small.png")
     assert _read(tmp_path / "seed.png").shape[0] > _read(tmp_path / "small.png").shape[0]
+
+
+def test_a_layer_that_does_not_follow_the_one_above_it_names_its_sources():
+    model = MODELS["resnet"](TrainConfig(model="resnet", width=8, depth=("1",)))
+    add = next(layer for layer in model.layers if isinstance(layer, keras.layers.Add))
+    sources = plots._sources(model, add)
+    assert len(sources) == 2
+    assert set(sources) <= {layer.name for layer in model.layers}
+    above = {layer.name: plots._sources(model, layer) for layer in model.layers}
+    assert above["rescaling"] == ["pixels"] or above[model.layers[1].name] == ["pixels"]
+    assert above["pixels"] == []
 
 
 def test_a_picture_that_fails_leaves_no_file(tmp_path):
