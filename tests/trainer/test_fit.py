@@ -45,19 +45,28 @@ def _stop_after(epochs):
     return on_epoch_end
 
 
-GROWING = {"start_size": 32, "schedule": "cosine", "optimizer": "adamw", "mixup": 0.2, "age_weight": 0.1}
+@pytest.fixture(scope="module")
+def grown(data_dir, tmp_path_factory):
+    """An uninterrupted run on pictures that grow."""
+    workdir = tmp_path_factory.mktemp("grown") / "run"
+    train_and_evaluate(dataclasses.replace(TINY, **GROWING), str(data_dir), workdir)
+    return workdir
+
+
+GROWING = {"epochs": 4, "start_size": 32, "schedule": "cosine", "optimizer": "adamw", "mixup": 0.2, "age_weight": 0.1}
+
+
+def test_pictures_grow_to_the_models_size(grown):
+    assert list(_history(grown)["image_size"]) == [32, 32, 48, 48]  # the size between, 40, is no multiple of 16
+    assert keras.saving.load_model(grown / run_folder.MODEL).input_shape == (None, 48, 48, 3)
 
 
 @pytest.mark.parametrize("stop_after", [1, 2])
-def test_pictures_grow_and_a_run_killed_between_or_within_phases_resumes_to_the_same_end(train, stop_after):
-    whole = train("whole", **GROWING, epochs=4)
-    assert list(_history(whole)["image_size"]) == [32, 32, 48, 48]  # the size between, 40, is no multiple of 16
-    model = keras.saving.load_model(whole / run_folder.MODEL)
-    assert model.input_shape == (None, 48, 48, 3)
-    train("parts", stop_after=stop_after, **GROWING, epochs=4)
-    parts = train("parts", **GROWING, epochs=4)
-    pd.testing.assert_frame_equal(_history(parts), _history(whole))
-    ours, theirs = (pd.read_csv(folder / run_folder.PREDICTIONS) for folder in (parts, whole))
+def test_a_run_killed_between_or_within_phases_resumes_to_the_same_end(train, grown, stop_after):
+    train("parts", stop_after=stop_after, **GROWING)
+    parts = train("parts", **GROWING)
+    pd.testing.assert_frame_equal(_history(parts), _history(grown))
+    ours, theirs = (pd.read_csv(folder / run_folder.PREDICTIONS) for folder in (parts, grown))
     pd.testing.assert_frame_equal(ours, theirs)
 
 

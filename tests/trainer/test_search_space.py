@@ -17,7 +17,7 @@ def _ends(values):
 
 @pytest.mark.parametrize("model", ARCHITECTURES)
 def test_every_value_is_a_setting_that_the_command_takes(model):
-    base = TrainConfig(model=model)
+    base = TrainConfig(model=model, image_size=96)
     for name, values in make_space(base).items():
         for value in _ends(values):
             config = as_config(base, {name: value})
