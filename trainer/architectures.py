@@ -28,6 +28,12 @@ _OF_MODELS = sorted({name for names in ARCHITECTURES.values() for name in names}
 _SMALLEST_SIZE = {"inceptionv3": 75}  # of the input; all others take every size that --image_size allows
 
 
+def unused_settings(config: "TrainConfig") -> list[str]:
+    """Returns the names of the settings that shape models, but not the model of `config`."""
+    used = () if config.init_from else ARCHITECTURES[config.model]
+    return [name for name in _OF_MODELS if name not in used]
+
+
 def check_model(config: "TrainConfig") -> None:
     """Checks the settings of the model and of what its weights start from.
 
@@ -37,8 +43,8 @@ def check_model(config: "TrainConfig") -> None:
     """
     unused = [
         f"--{name}={getattr(config, name)}"
-        for name in _OF_MODELS
-        if getattr(config, name) != getattr(type(config), name) and name not in ARCHITECTURES[config.model]
+        for name in unused_settings(config)
+        if getattr(config, name) != getattr(type(config), name)
     ]
     if unused and not config.init_from:
         takes = ", ".join(f"--{name}" for name in ARCHITECTURES[config.model]) or "no such setting"

@@ -5,17 +5,21 @@ from trainer.config import TrainConfig
 from trainer.input_pipeline import Counts
 
 
-def class_weights(config: TrainConfig, counts: Counts) -> tuple[float, ...]:
+def class_weights(config: TrainConfig, shown: Counts) -> tuple[float, ...]:
     """Returns the weight of each class in the loss: given, or by the numbers of faces, or 1.
 
     Weights by number are n / (2 n_class), scikit-learn's "balanced": the two classes weigh the same together, and the
     mean weight of a face is 1.
+
+    Args:
+      config: the settings.
+      shown: of each data set, how many faces of each class an epoch shows, from `faces_per_epoch`.
     """
     if config.balance != "class_weights":
         return (1.0,) * len(faces.GENDERS)
     if config.class_weights:
         return tuple(float(weight) for weight in config.class_weights)
-    totals = [sum(of_set[gender] for of_set in faces_per_epoch(config, counts)) for gender in faces.GENDERS]
+    totals = [sum(of_set[gender] for of_set in shown) for gender in faces.GENDERS]
     return tuple(sum(totals) / (len(totals) * total) for total in totals)
 
 

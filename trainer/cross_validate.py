@@ -59,10 +59,10 @@ def cross_validate(
     """
     parts = split_parts(config, folds)
     workdir = pathlib.Path(workdir).expanduser()
-    training = prepare_training(config, data_dir, cache_dir)
+    training, record = prepare_training(config, data_dir, cache_dir)
     counts = {name: count_folds(of) for name, of in zip(config.datasets, training.builders, strict=True)}
     _check_faces(parts, counts)
-    record = training.record | {"kind": "cross-validation", "kind_settings": {"folds": folds}}
+    record |= {"kind": "cross-validation", "kind_settings": {"folds": folds}}
     prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
     if (workdir / run_folder.METRICS).is_file():
         log.info("The cross-validation in %s is finished; nothing to resume.", workdir)

@@ -14,7 +14,7 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_classifier
-from trainer import balance, distribution, input_pipeline, objective, plots, transfer
+from trainer import balance, distribution, input_pipeline, objective, transfer
 from trainer.augmentation import make_augmentation
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
@@ -27,30 +27,32 @@ log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Fit:
-    """One training.
+class Training:
+    """A training that can begin.
 
     Attributes:
-      config: the settings.
+      config: its settings; the image size is that of the classifier.
       builders: of the data sets.
+      classifier: with its first weights, which stay as they are.
       precision: dtype policy of the layers.
-      workdir: the run folder.
       cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
-      callbacks: of Keras, called after this program's own.
     """
 
     config: TrainConfig
     builders: Sequence[tfds.core.DatasetBuilder]
+    classifier: keras.Model
     precision: str
-    workdir: pathlib.Path
     cache_dir: str | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = ()
 
-    def run(self, classifier: keras.Model) -> Checkpoints:
-        """Trains what the last checkpoint left to do; returns the history of all epochs and the best weights.
+    def run(self, workdir: pathlib.Path, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoints:
+        """Trains what the checkpoint in `workdir` left to do. The test faces are not looked at.
 
         Args:
-          classifier: of the full image size, with its first weights. It is not changed.
+          workdir: the run folder.
+          callbacks: of Keras, called after this program's own.
+
+        Returns:
+          The history of all epochs, and the best weights.
 
         Raises:
           UserError: faces of one class only, or a damaged checkpoint.
@@ -65,26 +67,35 @@ class Fit:
         if shown != counts:
             log.info("An epoch shows %s.", "; ".join(str(of_set) for of_set in shown))
         faces = sum(sum(of_set.values()) for of_set in shown)
+        validation = input_pipeline.count_faces(self.builders, self.config.folds("validation"))
 
-        checkpoints = Checkpoints(self.workdir / run_folder.CHECKPOINT, self.config, faces=faces)
+        checkpoints = Checkpoints(workdir / run_folder.CHECKPOINT, self.config, faces=faces)
         checkpoints.load()
         done = len(checkpoints.progress.history)
         if done and not checkpoints.progress.finished:
             log.info("Resuming after epoch %d of %d.", done, self.config.epochs)
+        callbacks = [
+            ProgressBar(faces, self.config.batch_size, self.config.epochs),
+            checkpoints,
+            _HistoryFile(checkpoints, workdir / run_folder.HISTORY),
+            keras.callbacks.TensorBoard(workdir / run_folder.TENSORBOARD, write_graph=False),
+            *callbacks,
+        ]
         for phase in make_phases(self.config):
             if phase.end > len(checkpoints.progress.history) and not checkpoints.progress.finished:
-                self._fit_phase(phase, classifier, checkpoints, counts, shown)
+                self._fit_phase(phase, checkpoints, counts, shown, validation, callbacks)
         return checkpoints
 
     def _fit_phase(
         self,
         phase: Phase,
-        classifier: keras.Model,
         checkpoints: Checkpoints,
         counts: input_pipeline.Counts,
         shown: input_pipeline.Counts,
+        validation: input_pipeline.Counts,
+        callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
-        config, first = self.config, len(checkpoints.progress.history)
+        config, classifier, first = self.config, self.classifier, len(checkpoints.progress.history)
         steps = math.ceil(checkpoints.faces / config.batch_size)
         if phase.image_size != config.image_size:
             weights = classifier.get_weights()
@@ -101,7 +112,7 @@ class Fit:
             ),
             loss=objective.Objective(
                 config.label_smoothing,
-                balance.class_weights(config, counts),
+                balance.class_weights(config, shown),
                 config.age_weight,
                 config.teacher_weight if config.teacher else 0.0,
             ),
@@ -110,8 +121,6 @@ class Fit:
         )
         model.optimizer.build(model.trainable_variables)
         checkpoints.begin(phase, model, trained)
-        if not first:
-            self._plot_train_batch(augmentation)
         model.fit(
             input_pipeline.make_train_dataset(
                 self.builders,
@@ -126,16 +135,9 @@ class Fit:
             initial_epoch=first,
             epochs=phase.end,
             validation_data=input_pipeline.make_validation_dataset(
-                self.builders, config, image_size=phase.image_size, cache_dir=self.cache_dir
+                self.builders, config, validation, image_size=phase.image_size, cache_dir=self.cache_dir
             ),
-            callbacks=[
-                ProgressBar(checkpoints.faces, config.batch_size, config.epochs),
-                checkpoints,
-                _HistoryFile(checkpoints, self.workdir / run_folder.HISTORY),
-                *([_PlateauRate(checkpoints, phase)] if config.schedule == "plateau" else []),
-                keras.callbacks.TensorBoard(self.workdir / run_folder.TENSORBOARD, write_graph=False),
-                *self.callbacks,
-            ],
+            callbacks=[*callbacks, *([_PlateauRate(checkpoints, phase)] if config.schedule == "plateau" else [])],
             shuffle=False,
             verbose=0,
         )
@@ -150,18 +152,6 @@ class Fit:
                 " --image_size, and no --start_size"
             )
         return with_precision(teacher, self.precision)
-
-    def _plot_train_batch(self, augmentation: keras.Model) -> None:
-        batch = next(
-            iter(
-                input_pipeline.make_eval_dataset(
-                    self.builders[0], "train", augmentation.input_shape[1], 25, self.config.folds("train")
-                )
-            )
-        )
-        # a model of its own: drawing must not move the random generators of training
-        copy = make_augmentation(self.config, augmentation.input_shape[1])
-        plots.plot_train_batch(batch, copy, self.workdir / run_folder.TRAIN_BATCH)
 
 
 class _HistoryFile(keras.callbacks.Callback):

@@ -82,12 +82,20 @@ def _epoch(cells: list[tf.data.Dataset], wanted: list[int], config: TrainConfig,
 
 
 def make_validation_dataset(
-    builders: Builders, config: TrainConfig, *, image_size: int | None = None, cache_dir: str | None = None
+    builders: Builders,
+    config: TrainConfig,
+    counts: Counts,
+    *,
+    image_size: int | None = None,
+    cache_dir: str | None = None,
 ) -> tf.data.Dataset:
-    """Returns batches of the validation faces of all data sets, as `make_train_dataset` gives them, in order."""
+    """Returns batches of the validation faces of all data sets, as `make_train_dataset` gives them, in order.
+
+    Arguments as there; `counts` are those of the validation faces.
+    """
     size = image_size or config.image_size
     parts = [_examples(builder, config, "validation", size, cache_dir) for builder in builders]
-    number = sum(sum(of_set.values()) for of_set in count_faces(builders, config.folds("validation")))
+    number = sum(sum(of_set.values()) for of_set in counts)
     examples = functools.reduce(lambda some, more: some.concatenate(more), parts)
     # Keras warns after each pass over a dataset that does not know its length, and those of chosen folds don't
     known = examples.apply(tf.data.experimental.assert_cardinality(number))

@@ -133,6 +133,7 @@ def plot_train_batch(batch: Mapping, augmentation: keras.Model, path: pathlib.Pa
 def plot_model(model: keras.Model, path: pathlib.Path) -> None:
     """Draws the layers of a model from top to bottom, with output shapes and parameters. Needs no Graphviz."""
     layers = model.layers
+    producers = {id(output): layer.name for layer in layers for output in keras.tree.flatten(layer.output)}
     with saved_figure(path, figsize=(6.5, 0.62 * len(layers) + 1)) as figure:
         axes = figure.subplots()
         axes.set_axis_off()
@@ -153,17 +154,12 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
             axes.text(3.4, -row, layer.name, va="center", fontsize=8, color="#444444")
             axes.text(8.0, -row, shape, va="center", ha="right", fontsize=8)
             axes.text(9.5, -row, f"{layer.count_params():,}", va="center", ha="right", fontsize=8)
-            sources = _sources(model, layer)
+            taken = keras.tree.flatten(layer.input)
+            sources = [producers[id(tensor)] for tensor in taken if id(tensor) in producers]
             if row and sources != [layers[row - 1].name]:
                 axes.text(0.5, -row - 0.2, f"from {', '.join(sources)}", va="center", fontsize=6, color="#444444")
             elif row:
                 axes.annotate("", (5, -row + 0.3), (5, -row + 0.7), arrowprops={"arrowstyle": "->", "color": "grey"})
-
-
-def _sources(model: keras.Model, layer: keras.Layer) -> list[str]:
-    """Returns the names of the layers whose output a layer takes."""
-    names = {id(output): other.name for other in model.layers for output in keras.tree.flatten(other.output)}
-    return [names[id(taken)] for taken in keras.tree.flatten(layer.input) if id(taken) in names]
 
 
 def _grid(figure: Figure, *columns: Sequence) -> Iterator[tuple]:

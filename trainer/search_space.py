@@ -9,7 +9,8 @@ from optuna.distributions import CategoricalDistribution as OneOf
 from optuna.distributions import FloatDistribution as Between
 
 from gender_tfds.command_line import UserError
-from trainer.config import ARCHITECTURES, TrainConfig
+from trainer.architectures import unused_settings
+from trainer.config import TrainConfig
 
 # setting -> its values; those that shape a model are searched where the architecture has them
 SPACE: dict[str, BaseDistribution] = {
@@ -43,8 +44,7 @@ def make_space(config: TrainConfig, names: Iterable[str] = ()) -> dict[str, Base
     Raises:
       UserError: a name that can't be searched.
     """
-    shapes = {name for of_one in ARCHITECTURES.values() for name in of_one}
-    unused = shapes - set(() if config.init_from else ARCHITECTURES[config.model])
+    unused = unused_settings(config)
     possible = [name for name in SPACE if name not in unused]
     for name in names:
         if name not in possible:

@@ -4,59 +4,32 @@ import dataclasses
 import json
 import logging
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import atomic_path, write_text
 from trainer import distribution, plots
-from trainer.checkpoints import Checkpoints
+from trainer.augmentation import make_augmentation
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_run, evaluation_folder
-from trainer.fit import Fit
+from trainer.fit import Training
+from trainer.input_pipeline import make_eval_dataset
 from trainer.models import build_model
 from trainer.run_state import make_record, prepare_workdir
 
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Training:
-    """A training that can begin.
+def prepare_training(
+    config: TrainConfig, data_dir: str | None, cache_dir: str | None
+) -> tuple[Training, dict[str, Any]]:
+    """Opens the data, sets the seed, and builds the model. Arguments and errors are those of `train_and_evaluate`.
 
-    Attributes:
-      config: its settings; the image size is that of the classifier.
-      builders: of the data sets.
-      classifier: with its first weights.
-      precision: dtype policy of the layers.
-      cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
-      record: content of a run folder's `config.json`.
+    Returns:
+      The training, and the content of its `config.json`.
     """
-
-    config: TrainConfig
-    builders: Sequence[tfds.core.DatasetBuilder]
-    classifier: keras.Model
-    precision: str
-    cache_dir: str | None
-    record: dict[str, Any]
-
-    def fit(self, workdir: pathlib.Path, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoints:
-        """Trains in `workdir` what the checkpoint there left to do; see `Fit.run`. The test split is not looked at."""
-        return Fit(
-            config=self.config,
-            builders=self.builders,
-            precision=self.precision,
-            workdir=workdir,
-            cache_dir=self.cache_dir,
-            callbacks=callbacks,
-        ).run(self.classifier)
-
-
-def prepare_training(config: TrainConfig, data_dir: str | None, cache_dir: str | None) -> Training:
-    """Opens the data, sets the seed, and builds the model. Arguments and errors are those of `train_and_evaluate`."""
     config.checked(cache_dir)
     builders = [reading.open_built(name, data_dir) for name in config.datasets]
     for builder in builders:
@@ -69,14 +42,11 @@ def prepare_training(config: TrainConfig, data_dir: str | None, cache_dir: str |
     device = distribution.device_kind()
     precision = distribution.choose_precision(config, device)
     data = reading.joint_fingerprint(builders)
-    return Training(
-        config=config,
-        builders=builders,
-        classifier=classifier,
-        precision=precision,
-        cache_dir=cache_dir,
-        record=make_record(config, data, reading.resolve_data_dir(data_dir), device, precision),
+    record = make_record(config, data, reading.resolve_data_dir(data_dir), device, precision)
+    training = Training(
+        config=config, builders=builders, classifier=classifier, precision=precision, cache_dir=cache_dir
     )
+    return training, record
 
 
 def train_and_evaluate(
@@ -105,14 +75,15 @@ def train_and_evaluate(
       UserError: no such data set, settings that exclude each other, or a workdir in use.
     """
     workdir = pathlib.Path(workdir).expanduser()
-    training = prepare_training(config, data_dir, cache_dir)
+    training, record = prepare_training(config, data_dir, cache_dir)
     config, builders, classifier = training.config, training.builders, training.classifier
-    prepare_workdir(workdir, training.record, resume=resume, overwrite=overwrite)
+    prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
     if (workdir / run_folder.METRICS).is_file():
         log.info("The run in %s is finished; nothing to resume.", workdir)
         return json.loads((workdir / run_folder.METRICS).read_text())
 
-    trained = training.fit(workdir)
+    _plot_train_batch(training, workdir)
+    trained = training.run(workdir)
     classifier.set_weights(trained.best_weights)
     with atomic_path(workdir / run_folder.MODEL) as partial:
         classifier.save(partial)
@@ -124,3 +95,10 @@ def train_and_evaluate(
     for name, builder in list(zip(config.datasets, builders, strict=True))[1:]:
         evaluate_run(workdir, classifier, builder, "test", evaluation_folder(workdir, name, "test"), folds)
     return evaluate_run(workdir, classifier, builders[0], "test", folds=folds)
+
+
+def _plot_train_batch(training: Training, workdir: pathlib.Path) -> None:
+    config = training.config
+    augmentation = make_augmentation(config, config.image_size)
+    faces_of_first = make_eval_dataset(training.builders[0], "train", config.image_size, 25, config.folds("train"))
+    plots.plot_train_batch(next(iter(faces_of_first)), augmentation, workdir / run_folder.TRAIN_BATCH)

@@ -69,7 +69,7 @@ def tune(
     """
     space = make_space(config, names)
     workdir = pathlib.Path(workdir).expanduser()
-    record = prepare_training(config, data_dir, cache_dir).record
+    _, record = prepare_training(config, data_dir, cache_dir)
     record |= {"kind": "search", "kind_settings": {"search": ",".join(space)}}
     prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
     record = load_record(workdir)
@@ -125,7 +125,8 @@ def _run(
     keras.backend.clear_session()  # Keras keeps something of every model that a process builds
     folder = trial_folder(workdir, trial.number)
     try:
-        progress = prepare_training(config, data_dir, cache_dir).fit(folder, [_Judge(trial, config.epochs)]).progress
+        training, _ = prepare_training(config, data_dir, cache_dir)
+        progress = training.run(folder, [_Judge(trial, config.epochs)]).progress
     except (optuna.TrialPruned, DivergedError) as stopped:
         # as stopped, not as failed: the sampler learns from it to keep away
         study.tell(trial, state=TrialState.PRUNED)

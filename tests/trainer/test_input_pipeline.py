@@ -93,11 +93,11 @@ def test_a_resumed_epoch_has_the_order_of_the_uninterrupted_one_and_another_seed
 
 def test_the_cache_on_disk_is_used_again_and_what_a_killed_run_left_is_not(builder, tmp_path):
     config = TrainConfig(image_size=32, batch_size=32, epochs=1, cache="disk")
+    counts = count_faces([builder], config.folds("validation"))
 
     def labels():
-        return np.concatenate(
-            [y.numpy() for _, y in make_validation_dataset([builder], config, cache_dir=str(tmp_path))]
-        )
+        batches = make_validation_dataset([builder], config, counts, cache_dir=str(tmp_path))
+        return np.concatenate([y.numpy() for _, y in batches])
 
     first = labels()
     (folder,) = tmp_path.iterdir()
@@ -174,7 +174,7 @@ def test_other_folds_can_be_trained_and_chosen_on(builder):
     (counts,) = count_faces([builder], config.folds("train"))
     assert sum(counts.values()) == sum(wanted[fold] for fold in config.folds("train"))
     assert sum(len(targets) for _, targets in _train(builder, config)) == sum(counts.values())
-    validation = make_validation_dataset([builder], config)
+    validation = make_validation_dataset([builder], config, count_faces([builder], config.folds("validation")))
     assert sum(len(targets) for _, targets in validation) == wanted[0]
     assert validation.cardinality() == -(-wanted[0] // config.batch_size)
     judged = make_eval_dataset(builder, "test", 32, 64, config.folds("test")).as_numpy_iterator()

@@ -12,7 +12,7 @@ from gender_tfds import reading
 from gender_tfds.command_line import UserError
 from trainer import transfer
 from trainer.config import TrainConfig
-from trainer.fit import Fit
+from trainer.fit import Training
 from trainer.models import MODELS, build_model, with_precision
 
 MODES = {
@@ -104,7 +104,8 @@ def _fit(data_dir, workdir, **settings):
     workdir.mkdir(exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     builders = [reading.open_built(config.dataset, str(data_dir))]
-    return Fit(config=config, builders=builders, precision="float32", workdir=workdir).run(build_model(config))
+    classifier = build_model(config)
+    return Training(config=config, builders=builders, classifier=classifier, precision="float32").run(workdir)
 
 
 def _classifier(checkpoints):

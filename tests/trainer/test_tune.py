@@ -59,12 +59,10 @@ def pretended(monkeypatch):
     values = types.SimpleNamespace(of=lambda number, epoch: 0.5 + 0.01 * number - 0.01 * epoch, trainings=trainings)
 
     def prepared(config, data_dir, cache_dir):
-        return types.SimpleNamespace(
-            record=prepare(config, data_dir, cache_dir).record,
-            fit=lambda folder, callbacks: fit(config, folder, callbacks),
-        )
+        _, record = prepare(config, data_dir, cache_dir)
+        return types.SimpleNamespace(run=lambda folder, callbacks: run(config, folder, callbacks)), record
 
-    def fit(config, folder, callbacks):
+    def run(config, folder, callbacks):
         trainings.append(config)
         progress = Progress()
         (folder / run_folder.TENSORBOARD).mkdir(parents=True)
