@@ -52,9 +52,13 @@ def setting(
     choices: Sequence[str] | None = None,
     lower: float | None = None,
     upper: float | None = None,
+    positional: bool = False,
 ) -> Any:
-    """Declares a dataclass field that is also a flag. A default of `dataclasses.MISSING` makes the flag required."""
-    metadata = {"help": help, "choices": choices, "lower": lower, "upper": upper}
+    """Declares a dataclass field that is also a flag. A default of `dataclasses.MISSING` makes the flag required.
+
+    A positional field, at most one of a command, is a tuple that takes the arguments which are no flags.
+    """
+    metadata = {"help": help, "choices": choices, "lower": lower, "upper": upper, "positional": positional}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -115,16 +119,24 @@ class Command:
         argv = [_with_underscores(argument) for argument in argv]
         try:
             rest = values([self.name, *self._preset(argv)])[1:]
-            if rest:
+            if rest and not self._positional():
                 raise UserError(f"{rest[0]!r} is not a flag; every setting is given as --name=value")
-            for field in self._fields():
+            for field in self._positional():
+                if field.default is dataclasses.MISSING and not rest:
+                    raise UserError(f"{field.name.upper()} is required: {field.metadata['help']}")
+            for field in self._flags():
                 if field.default is dataclasses.MISSING and values[field.name].value in (None, ""):
                     raise UserError(f"--{field.name} is required: {field.metadata['help']}")
             names = {field.name for field in self._fields()}
             if {"resume", "overwrite"} <= names and values.resume and values.overwrite:
                 raise UserError("--resume and --overwrite exclude each other; give one of them")
             return [
-                kind(**{field.name: _plain(values[field.name].value) for field in dataclasses.fields(kind)})
+                kind(
+                    **{
+                        field.name: tuple(rest) if field.metadata["positional"] else _plain(values[field.name].value)
+                        for field in dataclasses.fields(kind)
+                    }
+                )
                 for kind in self.settings
             ]
         except (flags.Error, OSError) as error:
@@ -135,11 +147,14 @@ class Command:
 
     def help(self) -> str:
         """Returns the text of `--help`: summary, example, and each flag with its default."""
-        lines = [f"{self.name}: {self.summary}", "", "Example:", f"  {self.example}", "", "Flags:"]
+        lines = [f"{self.name}: {self.summary}", "", "Example:", f"  {self.example}", ""]
+        for field in self._positional():
+            lines += ["Arguments:", *_flag_help(f"{field.name.upper()} ...", field.metadata["help"]), ""]
+        lines.append("Flags:")
         if self.presets:
             names = ", ".join(self._preset_names())
             lines += _flag_help("--preset=NAME", f"settings from a packaged flag file ({names}), or from a path")
-        for field in self._fields():
+        for field in self._flags():
             name = f"--[no]{field.name}" if field.type is bool else f"--{field.name}"
             facts = []
             if field.metadata["choices"]:
@@ -160,12 +175,21 @@ class Command:
     def _fields(self) -> list[dataclasses.Field]:
         return [field for kind in self.settings for field in dataclasses.fields(kind)]
 
+    def _positional(self) -> list[dataclasses.Field]:
+        return [field for field in self._fields() if field.metadata["positional"]]
+
+    def _flags(self) -> list[dataclasses.Field]:
+        return [field for field in self._fields() if not field.metadata["positional"]]
+
     def _define(self) -> flags.FlagValues:
         """Defines the flags in a registry of their own: no flag of TensorFlow or TFDS is in it."""
         values = flags.FlagValues()
+        values.set_gnu_getopt(True)  # flags after the arguments too
         for kind in self.settings:
             types_of = typing.get_type_hints(kind)
             for field in dataclasses.fields(kind):
+                if field.metadata["positional"]:
+                    continue
                 _define_flag(values, field, types_of[field.name])
         return values
 

@@ -73,6 +73,22 @@ def test_a_flag_of_every_type(command):
     assert policy == Policy("w", "d")
 
 
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    paths: tuple[str, ...] = setting(dataclasses.MISSING, "files to take", positional=True)
+
+
+def test_arguments_are_taken_where_a_command_has_them(command, capsys):
+    taken = []
+    made = command(lambda *settings: taken.extend(settings), settings=(Config, Paths))
+    assert made.run(["a,b", "--epochs=5", "c", "--", "--epochs=6"]) == 0
+    assert taken == [Config(epochs=5), Paths(("a,b", "c", "--epochs=6"))]
+    assert made.run(["--epochs=5"]) == command_line.USER_ERROR
+    assert capsys.readouterr().err == "gender-try: PATHS is required: files to take\n"
+    assert made.run(["--help"]) == 0
+    assert "Arguments:\n  PATHS ...\n      files to take\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("flag", ["--batch-size=7", "--batch_size=7"])
 def test_a_dash_is_an_underscore_in_a_flags_name(command, flag):
     assert _run(command, flag)[0] == Config(batch_size=7)
