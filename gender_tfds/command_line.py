@@ -6,7 +6,6 @@ import pathlib
 import shlex
 import signal
 import sys
-import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from absl import app, flags
 
+from gender_tfds.field_flags import define_flag, describe_flag, indented
 from gender_tfds.terminal import show_log
 
 DONE, FAULT, USER_ERROR, SOME_ERRORS = 0, 1, 2, 3  # exit statuses; 128 + signal number when interrupted
@@ -149,22 +149,13 @@ class Command:
         """Returns the text of `--help`: summary, example, and each flag with its default."""
         lines = [f"{self.name}: {self.summary}", "", "Example:", f"  {self.example}", ""]
         for field in self._positional():
-            lines += ["Arguments:", *_flag_help(f"{field.name.upper()} ...", field.metadata["help"]), ""]
+            lines += ["Arguments:", *indented(f"{field.name.upper()} ...", field.metadata["help"]), ""]
         lines.append("Flags:")
         if self.presets:
             names = ", ".join(self._preset_names())
-            lines += _flag_help("--preset=NAME", f"settings from a packaged flag file ({names}), or from a path")
+            lines += indented("--preset=NAME", f"settings from a packaged flag file ({names}), or from a path")
         for field in self._flags():
-            name = f"--[no]{field.name}" if field.type is bool else f"--{field.name}"
-            facts = []
-            if field.metadata["choices"]:
-                facts.append("one of " + ", ".join(field.metadata["choices"]))
-            if field.default is dataclasses.MISSING:
-                facts.append("required")
-            elif field.default not in (None, ""):
-                default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-                facts.append(f"default {default}")
-            lines += _flag_help(name, field.metadata["help"] + (f" ({'; '.join(facts)})" if facts else ""))
+            lines += describe_flag(field)
         lines += [
             "",
             "Exit status: 0 done, 1 a fault of the program, 2 a user's mistake, 3 done but some rows hold errors,",
@@ -190,7 +181,7 @@ class Command:
             for field in dataclasses.fields(kind):
                 if field.metadata["positional"]:
                     continue
-                _define_flag(values, field, types_of[field.name])
+                define_flag(values, field, types_of[field.name])
         return values
 
     def _preset_names(self) -> list[str]:
@@ -241,27 +232,3 @@ def _with_underscores(argument: str) -> str:
         return argument
     name, equals, value = argument.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
-
-
-def _flag_help(name: str, text: str) -> list[str]:
-    return [f"  {name}", *textwrap.wrap(text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)]
-
-
-def _define_flag(values: flags.FlagValues, field: dataclasses.Field, kind: Any) -> None:
-    options: dict[str, Any] = {"flag_values": values, "help": field.metadata["help"], "name": field.name}
-    options["default"] = None if field.default is dataclasses.MISSING else field.default
-    bounds = {"lower_bound": field.metadata["lower"], "upper_bound": field.metadata["upper"]}
-    kinds = set(typing.get_args(kind)) or {kind}
-    if field.metadata["choices"] and str in kinds:
-        flags.DEFINE_enum(enum_values=field.metadata["choices"], **options)
-    elif bool in kinds:
-        flags.DEFINE_boolean(**options)
-    elif int in kinds:
-        flags.DEFINE_integer(**options, **bounds)
-    elif float in kinds:
-        flags.DEFINE_float(**options, **bounds)
-    elif typing.get_origin(kind) is tuple:
-        options["default"] = list(options["default"])
-        flags.DEFINE_list(**options)
-    else:
-        flags.DEFINE_string(**options)

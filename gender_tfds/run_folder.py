@@ -18,12 +18,20 @@ ACCURACY_PLOT = "accuracy_plot.png"
 LOSS_PLOT = "loss_plot.png"
 CONFUSION_MATRIX = "confusion_matrix.png"
 SAMPLE_PREDICTIONS = "sample_predictions.png"
+CLASSIFICATION_REPORT = "classification_report.txt"
+CALIBRATION = "calibration.json"
+RELIABILITY_PLOT = "reliability_plot.png"
+COVERAGE_PLOT = "coverage_plot.png"
+SLICES_PLOT = "slices_plot.png"
+CONFIDENT_ERRORS = "confident_errors.png"
+UNCERTAIN_FACES = "uncertain_faces.png"
 TRAIN_BATCH = "train_batch.png"
 CHECKPOINT = "checkpoint.npz"
 TENSORBOARD = "tensorboard"
 EVALUATIONS = "evaluations"  # one folder for each further data set and split that the run was judged on
 
 THRESHOLD = 0.5
+UNDECIDED = "undecided"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +40,8 @@ class Prediction:
 
     Attributes:
       path: the picture's path, relative to the scored directory; a test face's file name.
-      gender: the predicted name, one of `GENDERS`; None if the picture could not be read.
-      confidence: probability of the predicted gender, in [0.5, 1] at the threshold 0.5.
+      gender: the predicted name, one of `GENDERS`, or `UNDECIDED`; None if the picture could not be read.
+      confidence: probability of the more probable gender, in [0.5, 1] at the threshold 0.5.
       p_female: probability of female, in [0, 1].
       error: why there is no prediction, in one line; None if there is one.
     """
@@ -45,8 +53,12 @@ class Prediction:
     error: str | None = None
 
     @classmethod
-    def from_probability(cls, path: str, p_female: float) -> "Prediction":
-        """Makes the row of a picture that was scored. Female is predicted when `p_female > THRESHOLD`."""
+    def from_probability(cls, path: str, p_female: float, min_confidence: float = 0.0) -> "Prediction":
+        """Makes the row of a picture that was scored.
+
+        Female is predicted when `p_female > THRESHOLD`, and nothing below a confidence of `min_confidence`.
+        """
         female = p_female > THRESHOLD
         confidence = p_female if female else 1 - p_female
-        return cls(path, GENDERS[female], round(confidence, 6), round(p_female, 6))
+        gender = GENDERS[female] if confidence >= min_confidence else UNDECIDED
+        return cls(path, gender, round(confidence, 6), round(p_female, 6))

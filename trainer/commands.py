@@ -5,7 +5,9 @@ import importlib.util
 import logging
 import pathlib
 
+from gender_tfds import run_folder
 from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.run_folder import THRESHOLD
 from gender_tfds.terminal import without_native_noise
 from trainer.config import TrainConfig
 
@@ -53,6 +55,9 @@ class EvaluatePolicy:
     dataset: str | None = setting(None, "a data set to judge the run on; its own if left out")
     split: str = setting("test", "split of the data set")
     data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
+    min_confidence: float = setting(
+        0.5, "leave faces of a lower confidence undecided; the report of a run proposes values", lower=0.5, upper=1
+    )
 
 
 def _train(config: TrainConfig, policy: TrainPolicy) -> None:
@@ -74,7 +79,9 @@ def _evaluate(policy: EvaluatePolicy) -> None:
     with without_native_noise():
         from trainer.evaluate import evaluate_workdir
 
-    metrics, folder = evaluate_workdir(policy.workdir, policy.dataset, policy.split, policy.data_dir)
+    metrics, folder = evaluate_workdir(
+        policy.workdir, policy.dataset, policy.split, policy.data_dir, policy.min_confidence
+    )
     _say(metrics, folder)
 
 
@@ -132,11 +139,21 @@ def _tune(config: TrainConfig, policy: TunePolicy) -> None:
 
 
 def _say(metrics: dict, folder: pathlib.Path) -> None:
-    low, high = metrics["accuracy_interval"]
+    low, high = metrics["intervals"]["accuracy"]
+    worst = metrics["worst_slice"]
     log.info(
-        "Accuracy %.4f (95 %% interval %.4f to %.4f) on %d faces of %s, split %s.",
+        "Accuracy %.4f (95 %% interval %.4f to %.4f) on %d faces of %s, split %s.%s",
         *(metrics["accuracy"], low, high, metrics["n"], metrics["dataset"], metrics["split"]),
+        " Worst slice: {by} {slice}, error rate {error_rate:.4f} on {n} faces.".format(**worst) if worst else "",
     )
+    if metrics["min_confidence"] > THRESHOLD:
+        decided = metrics["decided"]
+        log.info(
+            "With --min_confidence=%g, %d faces (%.1f %%) are decided, %s of them rightly.",
+            *(metrics["min_confidence"], decided["n"], 100 * decided["coverage"]),
+            "none" if decided["accuracy"] is None else f"{decided['accuracy']:.4f}",
+        )
+    log.info("%s", (folder / run_folder.CLASSIFICATION_REPORT).read_text().rstrip())
     log.info("%s", metrics["note"])
     log.info("Numbers and pictures are in %s.", folder)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 import tqdm
@@ -16,93 +15,141 @@ from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.run_folder import Prediction
 from gender_tfds.saved_run import data_note, load_classifier, load_record
-from trainer import metrics, plots, report
+from trainer import calibration, judgement_plots, metrics, mistakes, model_card, report, slices
 from trainer.config import TrainConfig
 from trainer.input_pipeline import make_eval_dataset
+from trainer.plots import GALLERY
 
 TRUTH = ("label", "age", "ethnicity", "group", "fold")  # what a table of judged faces adds to a prediction's columns
 _BATCH = 256
+_SHOWN_SIZE = 96  # pixels of a face in a picture of faces, if the model's are smaller
 
 
 def predict_split(
-    model: keras.Model, builder: tfds.core.DatasetBuilder, split: str, folds: Sequence[int] | None = None
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Returns the table of `predictions.csv`, a row a face in the order of `read_encoded`, and the first pictures.
+    model: keras.Model,
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    folds: Sequence[int] | None = None,
+    min_confidence: float = 0.0,
+) -> pd.DataFrame:
+    """Returns the table of `predictions.csv`, a row a face in the order of `read_encoded`.
 
     Args:
       model: pixels in [0, 255] to probability of female.
       builder: of the data set.
       split: of it.
       folds: to take instead of the split's own.
+      min_confidence: below it a face is undecided.
 
     Returns:
-      A table with the columns of `Prediction` and `TRUTH`, and uint8 (≤ 25, size, size, 3).
+      A table with the columns of `Prediction` and `TRUTH`.
     """
-    size = model.input_shape[1]
     total = reading.check_split(builder, split) if folds is None else None
-    rows, shown = [], []
+    rows = []
     with tqdm.tqdm(desc=f"Judging {split}", total=total, unit=" images", disable=None, leave=False) as bar:
-        for batch in make_eval_dataset(builder, split, size, _BATCH, folds).as_numpy_iterator():
+        for batch in make_eval_dataset(builder, split, model.input_shape[1], _BATCH, folds).as_numpy_iterator():
             scores = keras.ops.convert_to_numpy(model.predict_on_batch(batch["image"]))[:, 0]
             for number, score in enumerate(scores):
-                prediction = Prediction.from_probability(batch["filename"][number].decode(), float(score))
+                path = batch["filename"][number].decode()
+                prediction = Prediction.from_probability(path, float(score), min_confidence)
                 truth = {name: batch[name][number] for name in TRUTH}
                 truth["group"] = truth["group"].decode()
                 rows.append({**dataclasses.asdict(prediction), **truth})
-            if not shown:
-                shown = list(batch["image"][:25])
             bar.update(len(scores))
-    return pd.DataFrame(rows), np.stack(shown)
+    return pd.DataFrame(rows)
 
 
-def evaluate_run(
-    workdir: pathlib.Path,
-    model: keras.Model,
-    builder: tfds.core.DatasetBuilder,
-    split: str,
-    folder: pathlib.Path | None = None,
-    folds: Sequence[int] | None = None,
-) -> dict:
-    """Judges a model and writes the numbers and pictures of it.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a model is judged on, and where the results go.
 
-    Args:
-      workdir: the run folder, for settings and history.
+    Attributes:
+      workdir: the run folder, for settings, history and calibration.
       model: pixels in [0, 255] to probability of female.
       builder: of the data set to judge on.
       split: of it.
-      folder: where to write; the run folder if None.
       folds: to take instead of the split's own.
-
-    Returns:
-      The content of `metrics.json`, which is the last file written.
+      folder: where to write.
+      min_confidence: below it a face is undecided.
     """
-    folder = folder or workdir
-    table, shown = predict_split(model, builder, split, folds)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / run_folder.PREDICTIONS, table.to_csv(index=False))
-    # from the file, not from memory: anybody can compute the same numbers from it
-    table = pd.read_csv(folder / run_folder.PREDICTIONS)
-    record = load_record(workdir)
-    numbers = {"dataset": builder.info.full_name, "split": split, "note": _notes(record, builder)}
-    numbers |= metrics.compute_metrics(table)
-    slices = metrics.compute_slices(table)
-    numbers["worst_slice"] = metrics.worst_slice(slices)
-    write_text(folder / run_folder.SLICES, slices.to_csv(index=False))
-    title = f"{builder.info.full_name}, {split}, n = {len(table):,}"
-    plots.plot_confusion_matrix(
-        numbers["confusion_matrix"],
-        folder / run_folder.CONFUSION_MATRIX,
-        f"{title}\naccuracy {numbers['accuracy']:.1%}",
-    )
-    first = table.head(len(shown))
-    plots.plot_sample_predictions(
-        shown, first["label"], first["p_female"], folder / run_folder.SAMPLE_PREDICTIONS, title
-    )
-    write_text(folder / run_folder.REPORT, report.make_report(record, numbers, slices, workdir, folder))
-    if folder == workdir:
-        write_text(folder / run_folder.MODEL_CARD, report.make_model_card(record, numbers, slices))
-    write_text(folder / run_folder.METRICS, json.dumps(numbers, indent=2) + "\n")
-    return numbers
+
+    workdir: pathlib.Path
+    model: keras.Model
+    builder: tfds.core.DatasetBuilder
+    split: str
+    folds: Sequence[int] | None
+    folder: pathlib.Path
+    min_confidence: float = 0.0
+
+    def run(self) -> dict:
+        """Writes table, numbers and pictures; returns the content of `metrics.json`, which is the last file written."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        table = predict_split(self.model, self.builder, self.split, self.folds, self.min_confidence)
+        write_text(self.folder / run_folder.PREDICTIONS, table.to_csv(index=False))
+        # from the file, not from memory: anybody can compute the same numbers from it
+        table = read_table(self.folder / run_folder.PREDICTIONS)
+        record = load_record(self.workdir)
+        fitted = load_calibration(self.workdir)
+        of_slices = slices.compute_slices(table)
+        numbers = {
+            "dataset": self.builder.info.full_name,
+            "split": self.split,
+            "note": _notes(record, self.builder),
+            **metrics.compute_metrics(table),
+            "worst_slice": slices.worst_slice(of_slices),
+            "min_confidence": self.min_confidence,
+            "proposals": calibration.apply_confidences(table, fitted["proposals"]),
+        }
+        write_text(self.folder / run_folder.SLICES, of_slices.to_csv(index=False))
+        write_text(self.folder / run_folder.CLASSIFICATION_REPORT, metrics.classification_report(table))
+        self._draw(table, of_slices, numbers, fitted)
+        page = report.make_report(record, numbers, of_slices, fitted, self.workdir, self.folder)
+        write_text(self.folder / run_folder.REPORT, page)
+        if self.folder == self.workdir:
+            write_text(self.folder / run_folder.MODEL_CARD, model_card.make_model_card(record, numbers, of_slices))
+        write_text(self.folder / run_folder.METRICS, json.dumps(numbers, indent=2) + "\n")
+        return numbers
+
+    def _draw(self, table: pd.DataFrame, of_slices: pd.DataFrame, numbers: dict, fitted: dict) -> None:
+        title = f"{self.builder.info.full_name}, {self.split}, n = {len(table):,}"
+        judgement_plots.plot_confusion_matrix(
+            numbers["confusion_matrix"],
+            self.folder / run_folder.CONFUSION_MATRIX,
+            f"{title}\naccuracy {numbers['accuracy']:.1%}",
+        )
+        judgement_plots.plot_slices(of_slices, 1 - numbers["accuracy"], self.folder / run_folder.SLICES_PLOT, title)
+        score = table["p_female"].to_numpy()
+        before = calibration.at_temperature(score, 1 / fitted["temperature"])
+        judgement_plots.plot_reliability(
+            table["label"].to_numpy(),
+            {"before calibration": before, "as saved": score},
+            self.folder / run_folder.RELIABILITY_PLOT,
+            title,
+        )
+        curve = calibration.coverage_curve(table)
+        judgement_plots.plot_coverage(curve, numbers["proposals"], self.folder / run_folder.COVERAGE_PLOT, title)
+        shown = {
+            run_folder.SAMPLE_PREDICTIONS: ("first faces", table.head(GALLERY)),
+            run_folder.CONFIDENT_ERRORS: ("most confident errors", mistakes.most_confident_errors(table, GALLERY)),
+            run_folder.UNCERTAIN_FACES: ("most uncertain faces", mistakes.most_uncertain(table, GALLERY)),
+        }
+        paths = {path for _, rows in shown.values() for path in rows["path"]}
+        size = max(self.model.input_shape[1], _SHOWN_SIZE)
+        pictures = mistakes.read_pictures(self.builder, self.split, self.folds, paths, size)
+        for name, (what, rows) in shown.items():
+            images = [pictures[path] for path in rows["path"]]
+            judgement_plots.plot_predictions(images, rows, self.folder / name, f"{title}: {what}")
+
+
+def read_table(path: pathlib.Path) -> pd.DataFrame:
+    """Reads a `predictions.csv` with numbers as numbers and names as they are."""
+    return pd.read_csv(path, dtype={"path": str, "gender": str, "group": str}, keep_default_na=False, na_values=[""])
+
+
+def load_calibration(workdir: pathlib.Path) -> dict[str, Any]:
+    """Returns the content of a run's `calibration.json`; a temperature of 1 and no proposals where there is none."""
+    path = workdir / run_folder.CALIBRATION
+    return json.loads(path.read_text()) if path.is_file() else {"temperature": 1.0, "proposals": []}
 
 
 def _notes(record: dict[str, Any], judged: tfds.core.DatasetBuilder) -> str:
@@ -112,7 +159,11 @@ def _notes(record: dict[str, Any], judged: tfds.core.DatasetBuilder) -> str:
 
 
 def evaluate_workdir(
-    workdir: str | pathlib.Path, dataset: str | None, split: str, data_dir: str | None
+    workdir: str | pathlib.Path,
+    dataset: str | None,
+    split: str,
+    data_dir: str | None,
+    min_confidence: float = 0.0,
 ) -> tuple[dict, pathlib.Path]:
     """Judges the model of a run folder again.
 
@@ -121,6 +172,7 @@ def evaluate_workdir(
       dataset: name of a built data set; the run's first if None.
       split: of it.
       data_dir: where it was built; where the run found its own if None.
+      min_confidence: below it a face is undecided.
 
     Returns:
       The content of `metrics.json`, and the folder it is in: the run folder for the run's own test faces, else one
@@ -140,7 +192,16 @@ def evaluate_workdir(
     folder = workdir if own else evaluation_folder(workdir, dataset, split)
     # the splits of a run are its own where it was trained on the data set
     folds = config.folds(split) if dataset in config.datasets and split in faces.SPLIT_FOLDS else None
-    return evaluate_run(workdir, model, builder, split, folder, folds), folder
+    judgement = Judgement(
+        workdir=workdir,
+        model=model,
+        builder=builder,
+        split=split,
+        folds=folds,
+        folder=folder,
+        min_confidence=min_confidence,
+    )
+    return judgement.run(), folder
 
 
 def evaluation_folder(workdir: pathlib.Path, dataset: str, split: str) -> pathlib.Path:

@@ -2,20 +2,21 @@
 
 import contextlib
 import itertools
+import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import matplotlib
 import numpy as np
-import seaborn
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from gender_tfds import faces, run_folder
 from gender_tfds.atomic_files import atomic_path
 
 TRAIN_COLOUR, VALIDATION_COLOUR, WRONG_COLOUR = "#0072B2", "#D55E00", "#D55E00"  # of Okabe and Ito's palette
+GALLERY = 25  # faces in a picture of faces
 
 
 @contextlib.contextmanager
@@ -59,57 +60,39 @@ def plot_history(history: Sequence[Mapping[str, float]], best: int, folder: path
             axes.legend()
 
 
-def plot_confusion_matrix(matrix: Sequence[Sequence[int]], path: pathlib.Path, title: str) -> None:
-    """Draws counts, and the share of each true class, as a heat map."""
-    counts = np.array(matrix)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    texts = np.array(
-        [[f"{n:,}\n{share:.1%}" for n, share in zip(*rows, strict=True)] for rows in zip(counts, shares, strict=True)]
-    )
-    with saved_figure(path, figsize=(5.5, 4.5)) as figure:
-        axes = figure.subplots()
-        seaborn.heatmap(
-            shares,
-            ax=axes,
-            annot=texts,
-            fmt="",
-            cmap="Blues",
-            vmin=0,
-            vmax=1,
-            xticklabels=faces.GENDERS,
-            yticklabels=faces.GENDERS,
-            cbar_kws={"label": "share of the true class"},
-        )
-        axes.set(xlabel="predicted", ylabel="label")
-        axes.set_title(title)
-
-
-def plot_sample_predictions(
-    images: np.ndarray, labels: Sequence[int], p_female: Sequence[float], path: pathlib.Path, title: str
+def plot_gallery(
+    images: Sequence[np.ndarray], texts: Sequence[str], path: pathlib.Path, title: str, wrong: Sequence[bool] = ()
 ) -> None:
-    """Draws up to 25 faces with the predicted and the true label; wrong ones are framed and marked.
+    """Draws up to 25 faces in rows of five, each below its text.
 
     Args:
       images: uint8 (n, size, size, 3).
-      labels: class numbers.
-      p_female: predicted probabilities.
+      texts: one a face.
       path: of the picture.
       title: above it.
+      wrong: of each face whether it is framed and its text marked; none is if left out.
     """
-    predictions = [run_folder.Prediction.from_probability("", float(score)) for score in p_female]
-    with saved_figure(path, figsize=(10, 12)) as figure:
-        figure.suptitle(f"{title}\npredicted (confidence) / label; wrong ones framed and marked ✗")
-        for axes, image, label, prediction in _grid(figure, images, labels, predictions):
-            right = prediction.gender == faces.GENDERS[label]
-            axes.imshow(image)
-            axes.set_title(
-                f"{'' if right else '✗ '}{prediction.gender} ({prediction.confidence:.0%}) / {faces.GENDERS[label]}",
-                color="black" if right else WRONG_COLOUR,
-                fontsize=9,
-                fontweight="normal" if right else "bold",
-            )
-            for spine in axes.spines.values():
-                spine.set(visible=not right, color=WRONG_COLOUR, linewidth=4)
+    images = images[:GALLERY]
+    size = len(images[0]) if len(images) else 1
+    gap, columns, rows = size // 4, 5, max(1, math.ceil(len(images) / 5))
+    # one pair of axes for all: laying out 25 takes a second
+    sheet = np.full((rows * (size + gap), columns * (size + gap), 3), 255, np.uint8)
+    with saved_figure(path, figsize=(10, 2 * rows + 0.9)) as figure:
+        axes = figure.subplots()
+        axes.set_axis_off()
+        axes.set_title(title)
+        for number, image in enumerate(images):
+            y, x = number // columns * (size + gap) + gap, number % columns * (size + gap) + gap // 2
+            sheet[y : y + size, x : x + size] = image
+            marked = bool(wrong) and wrong[number]
+            style = {"color": WRONG_COLOUR, "fontweight": "bold"} if marked else {}
+            text = f"{'✗ ' if marked else ''}{texts[number]}"
+            axes.text(x + size / 2, y - gap / 8, text, ha="center", va="bottom", fontsize=9, **style)
+            if marked:
+                axes.add_patch(Rectangle((x, y), size - 1, size - 1, fill=False, color=WRONG_COLOUR, linewidth=4))
+        axes.imshow(sheet)
+        if not len(images):
+            axes.text(0.5, 0.5, "none", ha="center", va="center", transform=axes.transAxes)
 
 
 def plot_train_batch(batch: Mapping, augmentation: keras.Model, path: pathlib.Path) -> None:
@@ -123,17 +106,14 @@ def plot_train_batch(batch: Mapping, augmentation: keras.Model, path: pathlib.Pa
     images = keras.ops.cast(keras.ops.convert_to_tensor(batch["image"]), "float32")
     images, _ = augmentation(images, training=True)
     images = np.clip(keras.ops.convert_to_numpy(images), 0, 255).astype(np.uint8)
-    with saved_figure(path, figsize=(10, 11.5)) as figure:
-        figure.suptitle("Training faces as the model sees them")
-        for axes, image, label in _grid(figure, images, batch["label"]):
-            axes.imshow(image)
-            axes.set_title(faces.GENDERS[int(label)], fontsize=9)
+    labels = [faces.GENDERS[int(label)] for label in batch["label"]]
+    plot_gallery(images, labels, path, "Training faces as the model sees them")
 
 
 def plot_model(model: keras.Model, path: pathlib.Path) -> None:
     """Draws the layers of a model from top to bottom, with output shapes and parameters. Needs no Graphviz."""
     layers = model.layers
-    producers = {id(output): layer.name for layer in layers for output in keras.tree.flatten(layer.output)}
+    sources_of = _sources(layers)
     with saved_figure(path, figsize=(6.5, 0.62 * len(layers) + 1)) as figure:
         axes = figure.subplots()
         axes.set_axis_off()
@@ -154,20 +134,15 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
             axes.text(3.4, -row, layer.name, va="center", fontsize=8, color="#444444")
             axes.text(8.0, -row, shape, va="center", ha="right", fontsize=8)
             axes.text(9.5, -row, f"{layer.count_params():,}", va="center", ha="right", fontsize=8)
-            taken = keras.tree.flatten(layer.input)
-            sources = [producers[id(tensor)] for tensor in taken if id(tensor) in producers]
+            sources = sources_of[row]
             if row and sources != [layers[row - 1].name]:
                 axes.text(0.5, -row - 0.2, f"from {', '.join(sources)}", va="center", fontsize=6, color="#444444")
             elif row:
                 axes.annotate("", (5, -row + 0.3), (5, -row + 0.7), arrowprops={"arrowstyle": "->", "color": "grey"})
 
 
-def _grid(figure: Figure, *columns: Sequence) -> Iterator[tuple]:
-    """Yields (axes, image, …) for up to 25 faces in five columns; axes left over are hidden."""
-    rows = list(zip(*columns, strict=True))[:25]
-    every = figure.subplots(5, 5, squeeze=False).ravel()
-    for axes in every:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for axes, row in zip(every, rows, strict=False):
-        yield axes, *row
+def _sources(layers: Sequence[keras.Layer]) -> list[list[str]]:
+    """Returns for each layer the names of those whose output it takes."""
+    producers = {id(output): layer.name for layer in layers for output in keras.tree.flatten(layer.output)}
+    taken = [[id(tensor) for tensor in keras.tree.flatten(layer.input)] for layer in layers]
+    return [[producers[number] for number in numbers if number in producers] for numbers in taken]

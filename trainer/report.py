@@ -1,4 +1,4 @@
-"""One self-contained page about a run, and its model card, both filled from what was measured."""
+"""One self-contained page about a run, filled from what was measured."""
 
 import base64
 import html
@@ -9,31 +9,26 @@ from typing import Any
 import pandas as pd
 
 from gender_tfds import run_folder
-from gender_tfds.saved_run import dataset_names
+from trainer.report_tables import licences, measured, slice_table
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; color: #1b1b1b;
        background: #fff; }
 h1, td.fact { overflow-wrap: anywhere; }
+pre { overflow-x: auto; }
 img { max-width: 100%; height: auto; background: #fff; }
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; }
 td, th { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; }
 @media (prefers-color-scheme: dark) { body { color: #eee; background: #161616; } }
 """
-_SHOWN = ("accuracy", "balanced_accuracy", "accuracy_over_3_years", "roc_auc", "log_loss", "brier_score")
-_LICENCES = {
-    "utkface": "UTKFace may be used for non-commercial research only; so may a model trained on it.",
-    "fairface": "FairFace is licensed CC BY 4.0: name its authors, Karkkainen and Joo (WACV 2021).",
-    "face_folder": "The pictures of face_folder are a user's own: mind their licence.",
-    "drawn_faces": "The pictures of drawn_faces carry the licence of this program.",
-}
 
 
 def make_report(
     record: dict[str, Any],
     numbers: dict[str, Any],
     slices: pd.DataFrame,
+    calibration: dict[str, Any],
     workdir: pathlib.Path,
     folder: pathlib.Path,
 ) -> str:
@@ -43,19 +38,25 @@ def make_report(
       record: content of `config.json`.
       numbers: content of `metrics.json`.
       slices: content of `slices.csv`.
+      calibration: content of `calibration.json`.
       workdir: the run folder, with the pictures of training.
       folder: with the pictures of this judgement.
     """
     title = f"{record['settings']['model']} on {numbers['dataset']}, split {numbers['split']}"
-    measured = {name: f"{numbers[name]:.4f}" for name in _SHOWN if name in numbers}
-    low, high = numbers["accuracy_interval"]
-    measured["accuracy"] += f" (95 % interval {low:.4f} to {high:.4f})"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(numbers['note'])} {html.escape(_licences(record, numbers))}</p>",
-        f"<h2>Numbers</h2>{_facts({'faces': numbers['n'], **measured, 'worst slice': _worst(numbers)})}",
-        "<h2>Slices</h2>" + _slices(slices),
+        f"<p>{html.escape(numbers['note'])} {html.escape(licences(record, numbers))}</p>",
+        f"<h2>Numbers</h2>{_facts(measured(numbers))}",
+        f"<pre>{html.escape((folder / run_folder.CLASSIFICATION_REPORT).read_text())}</pre>",
         _picture(folder / run_folder.CONFUSION_MATRIX, "Confusion matrix"),
+        "<h2>Slices</h2>" + _slices(slices),
+        _picture(folder / run_folder.SLICES_PLOT, "Error rate by slice"),
+        f"<h2>Calibration</h2>{_calibration(calibration)}",
+        _picture(folder / run_folder.RELIABILITY_PLOT, "Reliability, before and after calibration"),
+        f"<h2>Leaving faces undecided</h2>{_proposals(numbers)}",
+        _picture(folder / run_folder.COVERAGE_PLOT, "Accuracy against coverage"),
+        _picture(folder / run_folder.CONFIDENT_ERRORS, "Most confident errors"),
+        _picture(folder / run_folder.UNCERTAIN_FACES, "Most uncertain faces"),
         _picture(folder / run_folder.SAMPLE_PREDICTIONS, "Sample predictions"),
         _picture(workdir / run_folder.ACCURACY_PLOT, "Accuracy over the epochs of training"),
         _picture(workdir / run_folder.LOSS_PLOT, "Loss over the epochs of training"),
@@ -74,87 +75,35 @@ def make_report(
     )
 
 
-def make_model_card(record: dict[str, Any], numbers: dict[str, Any], slices: pd.DataFrame) -> str:
-    """Returns a model card in Markdown with Hugging Face's front matter. Arguments as for `make_report`."""
-    low, high = numbers["accuracy_interval"]
-    return f"""---
-library_name: keras
-pipeline_tag: image-classification
-tags: [perceived-gender, face]
-datasets: [{", ".join(dataset_names(record))}]
-license: other
-metrics: [accuracy]
----
-# {record["settings"]["model"]} on {numbers["dataset"]}
-
-{numbers["note"]} {_licences(record, numbers)}
-
-**Input:** a cropped, upright face, RGB, {record["settings"]["image_size"]} × {record["settings"]["image_size"]} pixels
-in [0, 255]. **Output:** probability of female, in [0, 1].
-
-```python
-import keras
-
-model = keras.models.load_model("{run_folder.MODEL}")
-predictions = model.predict(images)  # (n, {record["settings"]["image_size"]}, {record["settings"]["image_size"]}, 3)
-labels = (predictions > 0.5).astype(int)  # 0 = male, 1 = female
-```
-
-## Measured
-
-Accuracy **{numbers["accuracy"]:.4f}** (95 % interval {low:.4f} to {high:.4f}) on {numbers["n"]:,} faces of
-{numbers["dataset"]}, split `{numbers["split"]}`. Worst slice of 30 faces or more: {_worst(numbers)}.
-
-{_markdown_table(_slice_table(slices))}
-
-## Use
-
-For research and teaching on image classification. Not for decisions about a person, not to tell anybody's identity,
-not for surveillance.
-
-Trained by `{record["command"]}`, data fingerprint `{record["data"]["sha256"]}`.
-"""
+def _calibration(fitted: dict[str, Any]) -> str:
+    if "n" not in fitted:
+        return "<p>No temperature was fitted for this run.</p>"
+    facts = {"temperature": f"{fitted['temperature']:.4f}, fitted on {fitted['n']:,} validation faces"}
+    for name, before in fitted["before"].items():
+        facts[name] = f"{before:.4f} before, {fitted['after'][name]:.4f} after, on these"
+    return f"<p>The saved model's last layer holds the temperature.</p>{_facts(facts)}"
 
 
-def _licences(record: dict[str, Any], numbers: dict[str, Any]) -> str:
-    """Returns a sentence for each data set that the run was trained or judged on, and one for what it started from."""
-    names = dict.fromkeys([*dataset_names(record), numbers["dataset"].partition("/")[0]])
-    said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
-    settings = record["settings"]
-    source = settings["init_from"] or settings.get("pretrained", "none")
-    if source == "imagenet":
-        said.append("Training started from ImageNet, whose pictures may be used for non-commercial research only.")
-    elif source != "none":
-        said.append(f"Training started from {source}, whose data's licence holds too.")
-    return " ".join(said)
-
-
-def _worst(numbers: dict[str, Any]) -> str:
-    worst = numbers["worst_slice"]
-    if not worst:
-        return "none is known (no ages or ethnicities, or too few faces)"
-    return f"{worst['by']} {worst['slice']}, accuracy {worst['accuracy']:.4f} on {worst['n']} faces"
-
-
-def _slice_table(slices: pd.DataFrame) -> pd.DataFrame:
-    table = slices.copy()
-    for name in ("accuracy", "low", "high"):
-        table[name] = table[name].map("{:.4f}".format)
-    table["ranked"] = table["ranked"].map({True: "yes", False: "no, too few faces"})
-    return table
+def _proposals(numbers: dict[str, Any]) -> str:
+    rows = {}
+    for proposal in numbers["proposals"]:
+        name = f"for an accuracy of {proposal['target']:.0%}"
+        if proposal["min_confidence"] is None:
+            rows[name] = "no confidence reached it on the validation faces"
+        elif proposal["accuracy"] is None:
+            rows[name] = f"--min_confidence={proposal['min_confidence']:.4f} would leave every face here undecided"
+        else:
+            rows[name] = (
+                f"--min_confidence={proposal['min_confidence']:.4f}: decides {proposal['coverage']:.1%} of the faces"
+                f" here, {proposal['accuracy']:.4f} of them rightly"
+            )
+    return f"<p>Chosen on the validation faces, measured here.</p>{_facts(rows)}" if rows else ""
 
 
 def _slices(slices: pd.DataFrame) -> str:
     if slices.empty:
         return "<p>The data set gives neither age nor ethnicity.</p>"
-    return f'<div class="wide">{_slice_table(slices).to_html(index=False, border=0)}</div>'
-
-
-def _markdown_table(table: pd.DataFrame) -> str:
-    if table.empty:
-        return "The data set gives neither age nor ethnicity, so there are no slices."
-    rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    return f'<div class="wide">{slice_table(slices).to_html(index=False, border=0)}</div>'
 
 
 def _facts(facts: dict[str, Any]) -> str:

@@ -7,13 +7,15 @@ import pathlib
 from typing import Any
 
 import keras
+import pandas as pd
 
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import atomic_path, write_text
 from trainer import distribution, plots
 from trainer.augmentation import make_augmentation
+from trainer.calibration import calibrate
 from trainer.config import TrainConfig
-from trainer.evaluate import evaluate_run, evaluation_folder
+from trainer.evaluate import Judgement, evaluation_folder, predict_split
 from trainer.fit import Training
 from trainer.input_pipeline import make_eval_dataset
 from trainer.models import build_model
@@ -85,6 +87,7 @@ def train_and_evaluate(
     _plot_train_batch(training, workdir)
     trained = training.run(workdir)
     classifier.set_weights(trained.best_weights)
+    _calibrate(training, workdir)
     with atomic_path(workdir / run_folder.MODEL) as partial:
         classifier.save(partial)
     write_text(workdir / run_folder.LABELS, "".join(f"{gender}\n" for gender in faces.GENDERS))
@@ -92,9 +95,25 @@ def train_and_evaluate(
     plots.plot_history(trained.progress.history, trained.progress.best_epoch, workdir, title)
     plots.plot_model(classifier, workdir / run_folder.MODEL_PLOT)
     folds = config.folds("test")
-    for name, builder in list(zip(config.datasets, builders, strict=True))[1:]:
-        evaluate_run(workdir, classifier, builder, "test", evaluation_folder(workdir, name, "test"), folds)
-    return evaluate_run(workdir, classifier, builders[0], "test", folds=folds)
+    folders = [workdir, *(evaluation_folder(workdir, name, "test") for name in config.datasets[1:])]
+    numbers = [
+        Judgement(workdir=workdir, model=classifier, builder=builder, split="test", folds=folds, folder=folder).run()
+        for builder, folder in reversed(list(zip(builders, folders, strict=True)))
+    ]
+    return numbers[-1]
+
+
+def _calibrate(training: Training, workdir: pathlib.Path) -> None:
+    """Folds into the classifier the temperature that fits the validation faces of all data sets best."""
+    folds = training.config.folds("validation")
+    tables = [predict_split(training.classifier, builder, "validation", folds) for builder in training.builders]
+    fitted = calibrate(training.classifier, pd.concat(tables, ignore_index=True))
+    write_text(workdir / run_folder.CALIBRATION, json.dumps(fitted, indent=2) + "\n")
+    name = "expected_calibration_error"
+    log.info(
+        "Calibrated with temperature %.3f on %d validation faces: calibration error %.4f before, %.4f after.",
+        *(fitted["temperature"], fitted["n"], fitted["before"][name], fitted["after"][name]),
+    )
 
 
 def _plot_train_batch(training: Training, workdir: pathlib.Path) -> None:

@@ -57,3 +57,10 @@ def test_the_more_probable_gender_is_predicted(p_female, gender, confidence):
 
 def test_a_row_without_a_prediction_has_an_error_and_nothing_else():
     assert dataclasses.astuple(Prediction("a.jpg", error="damaged")) == ("a.jpg", None, None, None, "damaged")
+
+
+def test_a_face_below_the_confidence_is_undecided_and_keeps_its_score():
+    row = Prediction.from_probability("a.jpg", 0.7, min_confidence=0.75)
+    assert row == Prediction("a.jpg", "undecided", 0.7, 0.7, None)
+    assert Prediction.from_probability("a.jpg", 0.75, min_confidence=0.75).gender == "female"
+    assert Prediction.from_probability("a.jpg", 0.2, min_confidence=0.75).gender == "male"

@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.metrics
 
 from gender_tfds import faces, images_cv, reading, run_folder
 from gender_tfds.command_line import UserError
@@ -43,12 +44,42 @@ def test_numbers_are_those_of_the_table_by_another_computation(table, trained_ru
     assert list(predicted) == list(table["gender"])
     assert numbers["n"] == len(table)
     assert numbers["accuracy"] == pytest.approx(np.mean((predicted == "female") == (table["label"] == 1)))
-    ranks = table["p_female"].rank()
-    female = table["label"] == 1
-    area = (ranks[female].sum() - female.sum() * (female.sum() + 1) / 2) / (female.sum() * (~female).sum())
-    assert numbers["roc_auc"] == pytest.approx(area)
+    assert numbers["roc_auc"] == pytest.approx(sklearn.metrics.roc_auc_score(table["label"], table["p_female"]))
     turned = compute_metrics(table.assign(label=1 - table["label"]))
     assert turned["accuracy"] == pytest.approx(1 - numbers["accuracy"])
+
+
+def test_faces_below_the_confidence_are_undecided_and_counted(own_run, table):
+    confident = float(table["confidence"].median())
+    numbers, _ = evaluate_workdir(own_run, None, "test", None, confident)
+    again = pd.read_csv(own_run / run_folder.PREDICTIONS)
+    undecided = table["confidence"] < confident
+    assert list(again["gender"] == run_folder.UNDECIDED) == list(undecided)
+    right = (table["p_female"] > 0.5) == (table["label"] == 1)
+    assert numbers["decided"]["n"] == (~undecided).sum()
+    assert numbers["decided"]["accuracy"] == pytest.approx(right[~undecided].mean())
+    assert numbers["accuracy"] == pytest.approx(right.mean())
+    assert "undecided" not in set(table["gender"])
+
+
+def test_proposals_are_chosen_on_validation_and_measured_on_test(own_run, table):
+    fitted = json.loads((own_run / run_folder.CALIBRATION).read_text())
+    numbers = json.loads((own_run / run_folder.METRICS).read_text())
+    validation, _ = evaluate_workdir(own_run, None, "validation", None)
+    assert fitted["n"] == validation["n"]
+    assert fitted["after"]["log_loss"] == pytest.approx(validation["log_loss"], abs=1e-4)
+    assert fitted["after"]["log_loss"] <= fitted["before"]["log_loss"]
+    for chosen, measured in zip(fitted["proposals"], numbers["proposals"], strict=True):
+        assert chosen["min_confidence"] == measured["min_confidence"]
+        if chosen["min_confidence"] is not None:
+            assert measured["coverage"] == (table["confidence"] >= chosen["min_confidence"]).mean()
+
+
+def test_a_run_of_an_older_version_without_calibration_is_judged(own_run, table):
+    (own_run / run_folder.CALIBRATION).unlink()
+    numbers, _ = evaluate_workdir(own_run, None, "test", None)
+    assert numbers["proposals"] == []
+    assert numbers["accuracy"] == pytest.approx(((table["p_female"] > 0.5) == table["label"]).mean())
 
 
 def test_another_split_is_judged_beside_the_runs_own(own_run):
@@ -57,7 +88,9 @@ def test_another_split_is_judged_beside_the_runs_own(own_run):
     assert folder == own_run / run_folder.EVALUATIONS / "drawn_faces-validation"
     assert numbers["split"] == "validation"
     names = {run_folder.METRICS, run_folder.PREDICTIONS, run_folder.SLICES, run_folder.REPORT}
-    names |= {run_folder.CONFUSION_MATRIX, run_folder.SAMPLE_PREDICTIONS}
+    names |= {run_folder.CONFUSION_MATRIX, run_folder.SAMPLE_PREDICTIONS, run_folder.CLASSIFICATION_REPORT}
+    names |= {run_folder.RELIABILITY_PLOT, run_folder.COVERAGE_PLOT, run_folder.SLICES_PLOT}
+    names |= {run_folder.CONFIDENT_ERRORS, run_folder.UNCERTAIN_FACES}
     assert {path.name for path in folder.iterdir()} == names
     assert (own_run / run_folder.METRICS).read_text() == before
 

@@ -1,16 +1,19 @@
-"""Each number against a computation by hand."""
+"""Each number against a computation by hand or scikit-learn's, and the intervals against what is known of them."""
 
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.metrics
 
-from trainer.metrics import MIN_SLICE, accuracy_interval, compute_metrics, compute_slices, worst_slice
+from gender_tfds.run_folder import UNDECIDED
+from trainer.metrics import METRICS, classification_report, compute_metrics, decided_part, rate_interval
 
 # male right, male wrong, female right, female right, female wrong
 TABLE = pd.DataFrame(
     {
+        "gender": ["male", "female", "female", "female", "male"],
         "label": [0, 0, 1, 1, 1],
         "p_female": [0.1, 0.8, 0.9, 0.6, 0.5],
         "age": [20, 2, 30, -1, 50],
@@ -19,61 +22,114 @@ TABLE = pd.DataFrame(
 )
 
 
+def _random_table(n, skill=0.2, seed=0):
+    """Scores in steps of 0.02, so that many are equal."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, n)
+    score = np.round(np.clip(rng.normal(0.5 + skill * (2 * label - 1), 0.2), 0.01, 0.99) / 2, 2) * 2
+    return pd.DataFrame({"gender": "male", "label": label, "p_female": score, "age": 30, "ethnicity": -1})
+
+
 def test_numbers_on_a_small_table():
     numbers = compute_metrics(TABLE)
     assert numbers["n"] == 5
     assert numbers["accuracy"] == 3 / 5
     assert numbers["confusion_matrix"] == [[1, 1], [1, 2]]
+    np.testing.assert_allclose(numbers["confusion_matrix_normalized"], [[1 / 2, 1 / 2], [1 / 3, 2 / 3]])
     assert numbers["balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert numbers["classes"]["female"]["precision"] == pytest.approx(2 / 3)
-    assert numbers["classes"]["male"]["recall"] == pytest.approx(1 / 2)
+    assert numbers["precision_female"] == pytest.approx(2 / 3)
+    assert numbers["recall_male"] == pytest.approx(1 / 2)
+    assert numbers["f1_female"] == pytest.approx(2 / 3)
     losses = [math.log(0.9), math.log(0.2), math.log(0.9), math.log(0.6), math.log(0.5)]
     assert numbers["log_loss"] == pytest.approx(-sum(losses) / 5)
     assert numbers["brier_score"] == pytest.approx((0.01 + 0.64 + 0.01 + 0.16 + 0.25) / 5)
     # of the six pairs (male, female), the female is above in 0.1 against all three and in 0.8 against 0.9
     assert numbers["roc_auc"] == pytest.approx(4 / 6)
+    # from the top: 0.9 female (1 of 1), 0.8 male, 0.6 female (2 of 3), 0.5 female (3 of 4)
+    assert numbers["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+    # every face alone in its bin
+    assert numbers["expected_calibration_error"] == pytest.approx((0.1 + 0.8 + 0.1 + 0.4 + 0.5) / 5)
     assert numbers["accuracy_over_3_years"] == pytest.approx(2 / 3)
+
+
+def test_faces_of_one_bin_are_judged_together_by_the_calibration_error():
+    score = np.array([0.61, 0.62, 0.63, 0.64])
+    assert METRICS["expected_calibration_error"](np.array([1, 1, 0, 0]), score) == pytest.approx(0.625 - 0.5)
+
+
+@pytest.mark.parametrize("n", [7, 500])
+def test_numbers_are_scikit_learns(n):
+    table = _random_table(n)
+    label, score = table["label"].to_numpy(), table["p_female"].to_numpy()
+    predicted = score > 0.5
+    expected = {
+        "accuracy": sklearn.metrics.accuracy_score(label, predicted),
+        "balanced_accuracy": sklearn.metrics.balanced_accuracy_score(label, predicted),
+        "roc_auc": sklearn.metrics.roc_auc_score(label, score),
+        "average_precision": sklearn.metrics.average_precision_score(label, score),
+        "log_loss": sklearn.metrics.log_loss(label, score),
+        "brier_score": sklearn.metrics.brier_score_loss(label, score),
+    }
+    for number, gender in enumerate(("male", "female")):
+        of_class = sklearn.metrics.precision_recall_fscore_support(label, predicted, labels=[number])
+        expected |= {
+            f"{name}_{gender}": value[0]
+            for name, value in zip(("precision", "recall", "f1"), of_class[:3], strict=True)
+        }
+    numbers = compute_metrics(table)
+    assert {name: numbers[name] for name in expected} == pytest.approx(expected)
+    assert set(expected) | {"accuracy_over_3_years", "expected_calibration_error"} == set(numbers["intervals"])
+    turned = compute_metrics(table.assign(label=1 - label))
+    assert turned["roc_auc"] == pytest.approx(1 - numbers["roc_auc"])
 
 
 def test_an_interval_against_wilsons_formula():
     z, n, p = 1.959963984540054, 200, 0.9
     centre, width = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     expected = [(centre - width) / (1 + z * z / n), (centre + width) / (1 + z * z / n)]
-    assert accuracy_interval(180, 200) == pytest.approx(expected)
-    assert accuracy_interval(0, 0) == [0.0, 1.0]
+    assert rate_interval(180, 200) == pytest.approx(expected)
+    assert rate_interval(0, 0) == [0.0, 1.0]
 
 
-def test_a_table_of_one_class_has_no_area_and_no_error():
+def test_bootstrapped_intervals_hold_the_number_and_are_as_wide_as_theory_says():
+    table = _random_table(2000)
+    numbers = compute_metrics(table)
+    for name, (low, high) in numbers["intervals"].items():
+        assert low <= numbers[name] <= high, name
+    squares = (table["p_female"] - table["label"]) ** 2
+    expected = 2 * 1.96 * squares.std() / math.sqrt(len(table))
+    low, high = numbers["intervals"]["brier_score"]
+    assert high - low == pytest.approx(expected, rel=0.1)
+    low, high = compute_metrics(_random_table(500))["intervals"]["brier_score"]
+    assert high - low > 1.5 * expected
+
+
+def test_a_table_of_one_class_or_one_face_has_what_can_be_said_of_it():
     numbers = compute_metrics(TABLE[TABLE["label"] == 1])
     assert "roc_auc" not in numbers
+    assert "roc_auc" not in numbers["intervals"]
     assert numbers["confusion_matrix"] == [[0, 0], [1, 2]]
+    assert compute_metrics(TABLE[:1])["accuracy"] == 1
 
 
-def test_slices_are_counted_ranked_and_the_worst_is_named():
-    n = MIN_SLICE
-    table = pd.DataFrame(
-        {
-            "label": np.ones(2 * n + 5, int),
-            "p_female": [0.9] * n + [0.9] * (n - 3) + [0.1] * 3 + [0.1] * 5,
-            "age": [25] * n + [50] * n + [90] * 5,
-            "ethnicity": [-1] * (2 * n + 5),
-        }
-    )
-    slices = compute_slices(table)
-    assert list(slices["slice"]) == ["45-59", "18-29", "75+"]
-    assert list(slices["n"]) == [n, n, 5]
-    assert list(slices["ranked"]) == [True, True, False]
-    assert slices["accuracy"][0] == pytest.approx((n - 3) / n)
-    # the five oldest are all wrong, and too few to be called the worst
-    assert worst_slice(slices) == {"by": "age", "slice": "45-59", "n": n, "accuracy": pytest.approx((n - 3) / n)}
+def test_undecided_faces_count_in_the_accuracy_and_not_in_that_of_the_decided():
+    table = TABLE.assign(gender=["male", UNDECIDED, "female", UNDECIDED, "male"])
+    decided = decided_part(table)
+    assert (decided["n"], decided["coverage"], decided["accuracy"]) == (3, 3 / 5, 2 / 3)
+    assert compute_metrics(table)["accuracy"] == compute_metrics(TABLE)["accuracy"]
+    assert decided_part(TABLE)["coverage"] == 1
+    nobody = decided_part(table.assign(gender=UNDECIDED))
+    assert (nobody["n"], nobody["accuracy"], nobody["accuracy_interval"]) == (0, None, [0.0, 1.0])
 
 
-def test_faces_of_unknown_age_and_ethnicity_are_in_no_slice():
-    slices = compute_slices(TABLE.assign(age=-1, ethnicity=-1))
-    assert slices.empty
-    assert worst_slice(slices) is None
-
-
-def test_every_known_face_is_in_one_age_band():
-    table = pd.DataFrame({"label": 1, "p_female": 0.9, "age": range(117), "ethnicity": -1})
-    assert compute_slices(table)["n"].sum() == 117
+def test_the_report_as_text_names_the_classes():
+    lines = classification_report(TABLE).splitlines()
+    assert [line.split()[0] for line in lines if line] == [
+        "precision",
+        "male",
+        "female",
+        "accuracy",
+        "macro",
+        "weighted",
+    ]
+    assert lines[3].split() == ["female", "0.6667", "0.6667", "0.6667", "3"]

@@ -74,7 +74,7 @@ def test_a_mean_its_deviation_and_interval():
 
 
 def test_a_number_that_a_part_lacks_is_left_out():
-    rows = {"label": [0, 1, 1, 1], "p_female": [0.1, 0.9, 0.8, 0.3], "age": [-1] * 4, "part": [0, 0, 1, 1]}
+    rows = {"label": [0, 1, 1, 1], "p_female": [0.1, 0.9, 0.8, 0.3], "age": -1, "gender": "male", "part": [0, 0, 1, 1]}
     found = summarize(pd.DataFrame(rows))
     assert found["metrics"]["accuracy"]["values"] == [1, 0.5]
     assert "roc_auc" not in found["metrics"]  # the second part's faces are all of one class

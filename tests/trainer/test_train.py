@@ -34,7 +34,7 @@ def _history(workdir):
 
 def test_the_run_folder_holds_all_it_promises(trained_run):
     names = {value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)}
-    assert {path.name for path in trained_run.iterdir()} == names - {run_folder.EVALUATIONS}
+    assert {path.name for path in trained_run.iterdir()} == names - {run_folder.EVALUATIONS, run_folder.UNDECIDED}
     assert (trained_run / run_folder.LABELS).read_text() == "male\nfemale\n"
     assert list(_history(trained_run)["epoch"]) == [1, 2]
     assert any((trained_run / run_folder.TENSORBOARD).rglob("events.*"))
@@ -115,8 +115,10 @@ def test_fine_tuning_starts_from_the_file(data_dir, trained_run, tmp_path):
     ours, theirs = (
         keras.saving.load_model(folder / run_folder.MODEL).get_weights() for folder in (tmp_path / "tuned", trained_run)
     )
-    for mine, other in zip(ours, theirs, strict=True):
+    for mine, other in zip(ours[:-2], theirs[:-2], strict=True):
         np.testing.assert_array_equal(mine, other)
+    for mine, other in zip(ours[-2:], theirs[-2:], strict=True):  # calibrated once more on the same faces
+        np.testing.assert_allclose(mine, other, rtol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
@@ -157,16 +159,19 @@ def _two_colours(name_of_set, shuffled):
 
 
 def test_two_colours_are_learnt_and_shuffled_labels_are_not(tmp_path):
-    accuracies = {}
+    judged = {}
     for shuffled in (False, True):
         builder = _two_colours(f"colours{int(shuffled)}", shuffled)(data_dir=tmp_path / "data")
         builder.download_and_prepare()
         config = dataclasses.replace(SMALL, dataset=builder.name, epochs=3)
-        metrics = train_and_evaluate(config, str(tmp_path / "data"), tmp_path / builder.name)
-        accuracies[shuffled] = metrics["accuracy"]
-    assert accuracies[False] == 1.0
+        judged[shuffled] = train_and_evaluate(config, str(tmp_path / "data"), tmp_path / builder.name)
+    assert judged[False]["accuracy"] == 1.0
     # a coin gives 0.5 ± 0.055 on some 80 faces
-    assert 0.3 < accuracies[True] < 0.7
+    assert 0.3 < judged[True]["accuracy"] < 0.7
+    for name in ("accuracy", "balanced_accuracy", "roc_auc"):  # judged as what they are, chance and none
+        low, high = judged[True]["intervals"][name]
+        assert low <= 0.5 <= high
+        assert judged[False]["intervals"][name][0] > 0.5
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +194,7 @@ def test_several_data_sets_are_learnt_together_and_judged_each_by_itself(two_dat
     assert [own["dataset"], other["dataset"]] == ["drawn_faces/1.0.0", "colours/1.0.0"]
     record = json.loads((workdir / run_folder.CONFIG).read_text())
     assert record["data"]["name"] == "drawn_faces/1.0.0,colours/1.0.0"
-    assert "datasets: [drawn_faces, colours]" in (workdir / run_folder.MODEL_CARD).read_text()
+    assert "datasets:\n- drawn_faces\n- colours\n" in (workdir / run_folder.MODEL_CARD).read_text()
 
 
 def test_a_run_is_judged_on_its_own_folds_again_too(two_data_sets):
