@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+import shutil
 from unittest import mock
 
 import pytest
@@ -57,3 +58,21 @@ def trained_run(data_dir, tmp_path_factory) -> pathlib.Path:
     config = TrainConfig(image_size=32, batch_size=32, epochs=2)
     train_and_evaluate(config, str(data_dir), workdir)
     return workdir
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; skips where none is installed (on Debian: `apt-get install chromium chromium-driver`)."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs the programs chromium and chromedriver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()

@@ -46,11 +46,11 @@ def make_report(
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{html.escape(numbers['note'])} {html.escape(licences(record, numbers))}</p>",
-        f"<h2>Numbers</h2>{_facts(measured(numbers))}",
+        f"<h2>Numbers</h2><p>In brackets: the 95 % interval.</p>{_facts(measured(numbers))}",
         f"<pre>{html.escape((folder / run_folder.CLASSIFICATION_REPORT).read_text())}</pre>",
         _picture(folder / run_folder.CONFUSION_MATRIX, "Confusion matrix"),
-        "<h2>Slices</h2>" + _slices(slices),
         _picture(folder / run_folder.SLICES_PLOT, "Error rate by slice"),
+        _slices(slices),
         f"<h2>Calibration</h2>{_calibration(calibration)}",
         _picture(folder / run_folder.RELIABILITY_PLOT, "Reliability, before and after calibration"),
         f"<h2>Leaving faces undecided</h2>{_proposals(numbers)}",
@@ -103,7 +103,8 @@ def _proposals(numbers: dict[str, Any]) -> str:
 def _slices(slices: pd.DataFrame) -> str:
     if slices.empty:
         return "<p>The data set gives neither age nor ethnicity.</p>"
-    return f'<div class="wide">{slice_table(slices).to_html(index=False, border=0)}</div>'
+    table = f'<div class="wide">{slice_table(slices).to_html(index=False, border=0)}</div>'
+    return f"<details><summary>All {len(slices)} slices as a table</summary>{table}</details>"
 
 
 def _facts(facts: dict[str, Any]) -> str:
