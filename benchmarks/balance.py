@@ -52,7 +52,7 @@ def main(data_dir: str, epochs: int) -> None:
         for balance in ("none", "class_weights", "oversample", "undersample"):
             config = TrainConfig(dataset=UtkfaceThinned.name, epochs=epochs, balance=balance)
             numbers = train_and_evaluate(config, folder, pathlib.Path(folder) / balance)
-            recalls = ", ".join(f"{gender} {numbers['classes'][gender]['recall']:.3f}" for gender in faces.GENDERS)
+            recalls = ", ".join(f"{gender} {numbers[f'recall_{gender}']:.3f}" for gender in faces.GENDERS)
             print(
                 f"{balance:14} recall {recalls}; balanced accuracy {numbers['balanced_accuracy']:.3f}, accuracy"
                 f" {numbers['accuracy']:.3f}, area under the ROC {numbers['roc_auc']:.3f}",
