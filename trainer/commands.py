@@ -58,6 +58,9 @@ class EvaluatePolicy:
     min_confidence: float = setting(
         0.5, "leave faces of a lower confidence undecided; the report of a run proposes values", lower=0.5, upper=1
     )
+    explain: int = setting(
+        0, "draw what speaks for the prediction in so many wrong and as many right faces (Grad-CAM)", lower=0, upper=12
+    )
 
 
 def _train(config: TrainConfig, policy: TrainPolicy) -> None:
@@ -80,7 +83,7 @@ def _evaluate(policy: EvaluatePolicy) -> None:
         from trainer.evaluate import evaluate_workdir
 
     metrics, folder = evaluate_workdir(
-        policy.workdir, policy.dataset, policy.split, policy.data_dir, policy.min_confidence
+        policy.workdir, policy.dataset, policy.split, policy.data_dir, policy.min_confidence, policy.explain
     )
     _say(metrics, folder)
 

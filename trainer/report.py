@@ -58,6 +58,7 @@ def make_report(
         _picture(folder / run_folder.CONFIDENT_ERRORS, "Most confident errors"),
         _picture(folder / run_folder.UNCERTAIN_FACES, "Most uncertain faces"),
         _picture(folder / run_folder.SAMPLE_PREDICTIONS, "Sample predictions"),
+        _picture(folder / run_folder.EXPLANATIONS, "What speaks for a prediction"),
         _picture(workdir / run_folder.ACCURACY_PLOT, "Accuracy over the epochs of training"),
         _picture(workdir / run_folder.LOSS_PLOT, "Loss over the epochs of training"),
         _picture(workdir / run_folder.TRAIN_BATCH, "Training faces after augmentation"),
