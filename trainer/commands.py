@@ -6,6 +6,7 @@ import logging
 import pathlib
 
 from gender_tfds import run_folder
+from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import Command, UserError, setting
 from gender_tfds.run_folder import THRESHOLD
 from gender_tfds.terminal import without_native_noise
@@ -63,6 +64,19 @@ class EvaluatePolicy:
     )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparePolicy:
+    """Which runs to compare, and on what."""
+
+    runs: tuple[str, ...] = setting(
+        dataclasses.MISSING, "two run folders, compared face by face; or one, on all it was judged on", positional=True
+    )
+    dataset: str | None = setting(None, "with two runs: the data set judged on; the first one's own if left out")
+    split: str = setting("test", "with two runs: split of the data set")
+    data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
+    output_dir: str | None = setting(None, "folder for tables, and for pictures of the faces that changed")
+
+
 def _train(config: TrainConfig, policy: TrainPolicy) -> None:
     with without_native_noise():
         from trainer.train import train_and_evaluate
@@ -86,6 +100,28 @@ def _evaluate(policy: EvaluatePolicy) -> None:
         policy.workdir, policy.dataset, policy.split, policy.data_dir, policy.min_confidence, policy.explain
     )
     _say(metrics, folder)
+
+
+def _compare(policy: ComparePolicy) -> None:
+    with without_native_noise():
+        from trainer import compare, cross_set
+
+    if len(policy.runs) > 2:
+        raise UserError(f"{len(policy.runs)} run folders are given; give one or two")
+    runs = tuple(pathlib.Path(run).expanduser() for run in policy.runs)
+    folder = pathlib.Path(policy.output_dir).expanduser() if policy.output_dir else None
+    if len(runs) == 1:
+        table = cross_set.cross_set_table(runs[0])
+        print(table.to_string(index=False, float_format="{:.4f}".format))
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / cross_set.FILE, table.to_csv(index=False))
+        return
+    found = compare.compare_runs(runs, policy.dataset, policy.split)
+    print(compare.describe(found))
+    if folder:
+        compare.write_comparison(found, runs[0], policy.dataset, policy.split, policy.data_dir, folder)
+        log.info("Tables and pictures are in %s.", folder)
 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
@@ -176,6 +212,13 @@ EVALUATE = Command(
     settings=(EvaluatePolicy,),
     main=_evaluate,
 )
+COMPARE = Command(
+    name="gender-compare",
+    summary="compare two runs on the same faces, by a test and by slice; or list one run's results on several sets",
+    example="gender-compare runs/first runs/second --output_dir=comparison",
+    settings=(ComparePolicy,),
+    main=_compare,
+)
 CROSS_VALIDATE = Command(
     name="gender-cross-validate",
     summary="train on all parts of a built data set but one, for each part, and judge each model on the part left out",
@@ -192,4 +235,5 @@ TUNE = Command(
     main=_tune,
     presets=PRESETS,
 )
-train, evaluate, cross_validate, tune = TRAIN.run, EVALUATE.run, CROSS_VALIDATE.run, TUNE.run
+train, evaluate, compare = TRAIN.run, EVALUATE.run, COMPARE.run
+cross_validate, tune = CROSS_VALIDATE.run, TUNE.run
