@@ -150,7 +150,7 @@ class Judgement:
         explain.plot_explanations(self.model, examples, pictures, self.folder / run_folder.EXPLANATIONS, title)
 
 
-def read_table(path: pathlib.Path) -> pd.DataFrame:
+def read_table(path: str | pathlib.Path) -> pd.DataFrame:
     """Reads a `predictions.csv` with numbers as numbers and names as they are."""
     return pd.read_csv(path, dtype={"path": str, "gender": str, "group": str}, keep_default_na=False, na_values=[""])
 

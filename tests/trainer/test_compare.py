@@ -12,7 +12,7 @@ from gender_tfds import run_folder
 from gender_tfds.command_line import UserError
 from tests.trainer.pictures import read_picture
 from trainer import compare
-from trainer.commands import COMPARE
+from trainer.judging_commands import COMPARE
 
 
 def _table(right, age=30):

@@ -6,9 +6,9 @@ import pytest
 
 from gender_tfds import run_folder
 from gender_tfds.command_line import UserError
-from trainer.commands import COMPARE
 from trainer.cross_set import COLUMNS, FILE, cross_set_table
 from trainer.evaluate import evaluate_workdir
+from trainer.judging_commands import COMPARE
 
 
 def test_every_judgement_is_a_row_with_its_numbers(own_run, tmp_path, capsys):
