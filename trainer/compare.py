@@ -12,6 +12,7 @@ import scipy.stats
 from gender_tfds import reading, run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
+from gender_tfds.face_slices import MIN_SLICE, slice_members
 from gender_tfds.faces import GENDERS
 from gender_tfds.saved_run import dataset_names, load_record
 from trainer.config import TrainConfig
@@ -19,7 +20,6 @@ from trainer.evaluate import evaluation_folder, read_table
 from trainer.metrics import predicted_labels
 from trainer.mistakes import read_pictures
 from trainer.plots import GALLERY, plot_gallery
-from trainer.slices import MIN_SLICE, slice_members
 
 SLICES, CHANGED = "slice_differences.csv", "changed_faces.csv"
 GAINED, LOST = "wrong_to_right.png", "right_to_wrong.png"

@@ -8,10 +8,10 @@ import tensorflow_datasets as tfds
 
 from gender_tfds import reading
 from gender_tfds.atomic_files import write_text
+from gender_tfds.face_slices import BOTH, slice_members
 from gender_tfds.faces import ETHNICITIES, GENDERS, SPLIT_FOLDS, UNKNOWN
 from trainer.mistakes import read_pictures
 from trainer.plots import GALLERY, TRAIN_COLOUR, VALIDATION_COLOUR, plot_gallery, saved_figure
-from trainer.slices import BOTH, slice_members
 
 COUNTS, COUNTS_PLOT, EXAMPLES = "counts.csv", "counts_plot.png", "examples.png"
 DISAGREEING, DISAGREEING_PICTURE = "disagreeing_duplicates.csv", "disagreeing_duplicates.png"
