@@ -207,7 +207,7 @@ def test_a_model_that_no_converter_takes_is_refused_in_a_sentence(reference, tes
         path.write_bytes(b"half")
         raise ValueError("no such layer\nand more")
 
-    with pytest.raises(RefusedError, match="^it can't be made: no such layer$"):
+    with pytest.raises(RefusedError, match=r"^it can't be made: no such layer$"):
         publish(fails, tmp_path / FLOAT32, reference, test_faces, TOLERANCE)
     assert tree(tmp_path) == []
 
