@@ -20,7 +20,7 @@ from trainer.models import with_precision
 from trainer.plots import plot_gallery
 
 _SMALLEST_MAP = 4  # height and width of a feature map; of 2 × 2 places nothing can be told
-_HEAT = 0.5  # part of the heat map in the blend with the face
+_GREY, _OPACITY = 0.8, 0.75  # brightness of the face below the heat, so that white skin is none; opacity of full heat
 
 
 def check_backend() -> None:
@@ -41,8 +41,10 @@ def grad_cam(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
     The last feature map of at least 4 × 4 places that the whole network passes through, each channel weighed by the
     mean gradient of the predicted class's logit with respect to it; only what speaks for the class is shown. A map
-    without any such place is 0 all over. As in the paper, the map is stretched over the picture: after convolutions
-    without padding, as in `seed_cnn`, it lies somewhat too far out (6 pixels of 64 at the border).
+    without any such place is 0 all over.
+
+    As in the paper, the map is stretched over the picture, whatever the network's padding: near the border a place lies
+    too far out, by 8 of 64 pixels in `seed_cnn` and 12 in a trained `resnet` (benchmarks/LOG.md).
 
     Args:
       model: a classifier whose last layer is dense with a sigmoid.
@@ -73,13 +75,16 @@ def grad_cam(model: keras.Model, images: np.ndarray) -> np.ndarray:
 def choose_examples(table: pd.DataFrame, number: int) -> pd.DataFrame:
     """Returns the most confident wrong predictions, then the most confident right ones, at most `number` of each.
 
+    Of near duplicates only one is taken.
+
     Args:
-      table: columns `path`, `label`, `p_female` and `confidence`.
+      table: columns `path`, `label`, `p_female`, `confidence` and `group`.
       number: of each.
     """
     ranked = table.sort_values(["confidence", "path"], ascending=[False, True])
     right = predicted_labels(ranked) == ranked["label"]
-    return pd.concat([ranked[~right].head(number), ranked[right].head(number)], ignore_index=True)
+    kinds = (ranked[~right], ranked[right])
+    return pd.concat([kind.drop_duplicates("group").head(number) for kind in kinds], ignore_index=True)
 
 
 def plot_explanations(
@@ -101,7 +106,7 @@ def plot_explanations(
         f"{GENDERS[guess]} ({confidence:.0%}) / {GENDERS[label]}"
         for guess, confidence, label in zip(predicted, examples["confidence"], labels, strict=True)
     ]
-    caption = "bright: places whose features speak for the predicted class (Grad-CAM); a hint, not a proof"
+    caption = "yellow: places that speak for the predicted class, grey: that do not (Grad-CAM); a hint, not a proof"
     plot_gallery(
         pairs, texts, path, f"{title}: predicted (confidence) / label\n{caption}", list(predicted != labels), columns=3
     )
@@ -129,6 +134,8 @@ def _split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def _blend(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    grey = face.mean(axis=-1, keepdims=True)
+    """Returns the face in grey, and heat over it in colour: the more heat, the less of the face."""
+    grey = _GREY * face.mean(axis=-1, keepdims=True)
     colours = matplotlib.colormaps["inferno"](heat)[..., :3] * 255
-    return np.clip((1 - _HEAT) * grey + _HEAT * colours, 0, 255).astype(np.uint8)
+    opacity = _OPACITY * heat[..., np.newaxis]
+    return np.clip((1 - opacity) * grey + opacity * colours, 0, 255).astype(np.uint8)

@@ -1,5 +1,7 @@
 """Grad-CAM: the heat lies on what decides, follows the weights, and every architecture has a map."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import pandas as pd
@@ -156,10 +158,32 @@ def test_examples_are_the_most_confident_of_each_kind():
             "label": [0, 1, 0, 1, 1],
             "p_female": [0.6, 0.05, 0.1, 0.52, 0.9],
             "confidence": [0.6, 0.95, 0.9, 0.52, 0.9],
+            "group": list("uvwxy"),
         }
     )
     assert list(explain.choose_examples(table, 2)["path"]) == ["b", "a", "c", "e"]
     assert list(explain.choose_examples(table, 5)["path"]) == ["b", "a", "c", "e", "d"]
+    copies = table.assign(group=list("uuwxw"))  # b and a are copies, and c and e
+    assert list(explain.choose_examples(copies, 2)["path"]) == ["b", "c", "d"]
+
+
+def test_a_face_without_heat_is_grey_and_full_heat_is_yellow(tmp_path):
+    faces = {"cold": np.zeros((SIZE, SIZE, 3), np.uint8), "hot": _with_patch(0, 0, 0).astype(np.uint8)}
+    kept = {}
+
+    def keep(images, *_, **__):
+        kept.update(zip(faces, images, strict=True))
+
+    examples = pd.DataFrame({"path": list(faces), "label": 0, "p_female": 0.5, "confidence": 0.5})
+    with mock.patch.object(explain, "plot_gallery", keep):
+        explain.plot_explanations(_patch_model(), examples, faces, tmp_path / "p.png", "a title")
+    for name, face in faces.items():
+        np.testing.assert_array_equal(kept[name][:, :SIZE], face)
+    under_heat = {name: pair[:, SIZE:].astype(int) for name, pair in kept.items()}
+    assert np.ptp(under_heat["cold"], axis=-1).max() == 0
+    red, green, blue = under_heat["hot"][2, 2]
+    assert min(red, green) > blue + 50
+    assert np.ptp(under_heat["hot"][20:], axis=-1).max() == 0
 
 
 def test_a_judgement_draws_them_when_asked(own_run):
