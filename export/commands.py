@@ -4,9 +4,15 @@ import dataclasses
 import logging
 import os
 import pathlib
+import sys
+from typing import TYPE_CHECKING
 
-from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, setting
+from export.score_config import ScoreConfig
+from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, UserError, setting
 from gender_tfds.terminal import without_native_noise
+
+if TYPE_CHECKING:
+    from export.summary import Summary
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +31,23 @@ class ExportPolicy:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScorePolicy:
-    """What to score, and how."""
+    """What to score, with what, and where to."""
 
-    model: str = setting(dataclasses.MISSING, "a .tflite file, a .keras file, or the folder of a SavedModel")
-    input: str = setting(
-        dataclasses.MISSING, "folder of pictures, each a cropped, upright face; read with its subfolders"
+    inputs: tuple[str, ...] = setting(
+        (),
+        "directories of pictures, read with their subfolders; pictures; .txt files with a path a line; patterns such as"
+        " 'photos/*.jpg'; or - for paths on standard input",
+        positional=True,
     )
-    output: str = setting(dataclasses.MISSING, "the .csv file to write")
+    model: str = setting(dataclasses.MISSING, "a .tflite file, a .keras file, or the folder of a SavedModel")
+    input: str | None = setting(None, "one more INPUT, for names that begin with a dash")
+    output: str = setting("-", "the .csv, .jsonl or .parquet file to write; - prints CSV")
     resume: bool = setting(False, "go on with an interrupted table; start if there is none")
     overwrite: bool = setting(False, "replace the table")
+    follow_links: bool = setting(False, "read links that lead out of a directory, and links to folders")
+    threads: int = setting(0, "to work in; 0 is one for each processor", lower=0)
+    summary: bool = setting(False, "print how many faces were predicted what, and errors by reason")
+    histogram: str | None = setting(None, "a .png file for a histogram of the probabilities")
 
 
 def _export(policy: ExportPolicy) -> int | None:
@@ -47,24 +61,52 @@ def _export(policy: ExportPolicy) -> int | None:
     return FAULT if any("refused" in result for result in results.values()) else None
 
 
-def _score(policy: ScorePolicy) -> int | None:
-    from export.predictor import identify, load_predictor
-    from export.score import errors_in_complete_table, score_folder
-    from export.writers import CsvWriter
+def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
+    config.checked()
+    # before OpenCV is imported, which reads it once
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(config.max_pixels)
+    from export.listing import Listing
+    from export.predictor import identify, predictor_of_thread
+    from export.score import score_listing, summarize_complete
+    from export.scorer import Scorer
+    from export.writers import STDOUT, StdoutWriter, TableWriter
 
-    output, folder = pathlib.Path(policy.output), pathlib.Path(policy.input)
-    if output.is_file() and policy.resume:
-        errors = errors_in_complete_table(output, folder)
+    inputs = [*policy.inputs, *([policy.input] if policy.input else [])]
+    if not inputs:
+        raise UserError(
+            "INPUTS is required: a directory of pictures, a picture, a .txt file with paths, a pattern, or -"
+        )
+    if policy.histogram and not policy.histogram.lower().endswith(".png"):
+        raise UserError(f"--histogram={policy.histogram} does not end in .png")
+    listing, columns = Listing(inputs, follow_links=policy.follow_links), config.table_columns()
+    output = pathlib.Path(policy.output)
+    if policy.output != STDOUT and output.is_file() and policy.resume:
+        summary = summarize_complete(output, columns, listing)
         log.info("%s is complete; nothing to resume.", output)
-        return SOME_ERRORS if errors else None
-    predictor = load_predictor(policy.model)
-    model = identify(policy.model)
-    with CsvWriter(output, resume=policy.resume, overwrite=policy.overwrite, begun_with=model) as writer:
-        counts = score_folder(predictor, folder, writer)
+        return _finish(policy, summary)
+    of_thread = predictor_of_thread(policy.model)
+    begun_with = " ".join([identify(policy.model), *config.flags()])
+    writer = (
+        StdoutWriter(columns)
+        if policy.output == STDOUT
+        else TableWriter(output, columns, resume=policy.resume, overwrite=policy.overwrite, begun_with=begun_with)
+    )
+    with writer:
+        summary = score_listing(Scorer(of_thread, config), listing, writer, policy.threads or None)
         writer.finish()
-    told = ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
-    log.info("%s: %s. %s", output, told, predictor.note)
-    return SOME_ERRORS if counts["errors"] else None
+    if listing.others:
+        log.info("Files that are no pictures by their suffix, and get no row: %d.", listing.others)
+    log.info("%s: %s. %s", "Scored" if policy.output == STDOUT else output, summary.line(), of_thread().note)
+    return _finish(policy, summary)
+
+
+def _finish(policy: ScorePolicy, summary: "Summary") -> int | None:
+    if policy.summary:
+        print(summary.table(), file=sys.stderr if policy.output == "-" else sys.stdout)
+    if policy.histogram:
+        total = sum(summary.genders.values())
+        summary.plot(pathlib.Path(policy.histogram), f"{policy.model} on {total:,} faces")
+    return SOME_ERRORS if summary.errors else None
 
 
 EXPORT = Command(
@@ -76,9 +118,9 @@ EXPORT = Command(
 )
 SCORE = Command(
     name="gender-score",
-    summary="score a folder of face pictures; write a row for each, also for those that can't be read",
-    example="gender-score --model=artefacts/model_float32.tflite --input=pictures --output=predictions.csv",
-    settings=(ScorePolicy,),
+    summary="score face pictures; write a row for each, also for those that can't be read",
+    example="gender-score --model=artefacts/model_float32.tflite pictures --output=predictions.csv",
+    settings=(ScorePolicy, ScoreConfig),
     main=_score,
 )
 export, score = EXPORT.run, SCORE.run

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import threading
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -41,13 +42,15 @@ class Predictor(Protocol):
 class TFLitePredictor:
     """A `.tflite` file, run by LiteRT. Needs neither TensorFlow nor Keras."""
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path, threads: int | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
             with zipfile.ZipFile(path) as archive:
                 self.metadata = json.loads(archive.read(METADATA))
-            self._interpreter = Interpreter(str(path), num_threads=os.cpu_count())
+            self._interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
+            with without_native_noise():
+                self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]["index"]
             self.image_size, self.note = int(self.metadata["image_size"]), str(self.metadata["note"])
@@ -76,11 +79,13 @@ class KerasPredictor:
         from gender_tfds.saved_run import data_note, is_run, load_classifier, load_record
 
         self._model = load_classifier(path)
+        self._lock = threading.Lock()  # Keras compiles its function while it is first called
         self.image_size = self._model.input_shape[1]
         self.note = data_note(load_record(path.parent)) if is_run(path.parent) else faces.LABEL_NOTE
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self._model.predict_on_batch(images), np.float32)[:, 0]
+        with self._lock:
+            return np.asarray(self._model.predict_on_batch(images), np.float32)[:, 0]
 
 
 class SavedModelPredictor:
@@ -133,6 +138,26 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     if suffix not in LOADERS:
         raise UserError(f"--model={path} is of no known kind; give {kinds}")
     return LOADERS[suffix](path)
+
+
+def predictor_of_thread(path: str | os.PathLike) -> Callable[[], Predictor]:
+    """Returns what gives each thread a predictor to call beside the others. Arguments and errors: `load_predictor`.
+
+    A TFLite interpreter belongs to one thread: each gets its own, which works in that thread alone. TensorFlow runs
+    calls from several threads and divides the processors among them: its predictor is one for all.
+    """
+    first = load_predictor(path)
+    if not isinstance(first, TFLitePredictor):
+        return lambda: first
+    own, lock = threading.local(), threading.Lock()
+
+    def of_thread() -> Predictor:
+        if not hasattr(own, "predictor"):
+            with lock:  # the terminal's noise can be held back by one thread at a time
+                own.predictor = TFLitePredictor(pathlib.Path(path), threads=1)
+        return own.predictor
+
+    return of_thread
 
 
 def identify(path: str | os.PathLike) -> str:

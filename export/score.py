@@ -1,149 +1,112 @@
-"""Score a folder of pictures: a row for each, in the order of a sorted listing, whatever is wrong with it."""
+"""Score a stream of pictures: rows in the order of the listing, whatever is wrong with a picture."""
 
 import collections
-import logging
+import itertools
 import os
 import pathlib
-import stat
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import tqdm
 
-from export.predictor import Predictor, decode_all
-from export.writers import CsvWriter, read_rows
+from export.listing import Listing, Picture
+from export.records import as_unicode, read_table
+from export.scorer import Scorer
+from export.summary import Summary
+from export.writers import StdoutWriter, TableWriter
 from gender_tfds.command_line import UserError
-from gender_tfds.run_folder import Prediction
 
-log = logging.getLogger(__name__)
-
-SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2"]
-)
-_BATCH = 32
-_AHEAD = 3  # batches that are read and decoded while one is scored: enough to never wait, few enough to fit
+_CHUNK = 32  # pictures that a thread takes at once
+_AHEAD = 3  # chunks in work for each thread: enough to never wait, few enough to fit into memory
 
 
-def list_pictures(folder: pathlib.Path) -> list[str]:
-    """Returns the pictures below a folder by suffix, as sorted paths relative to it, with `/` between the parts.
-
-    Links to folders are not followed. Files that are no pictures by their suffix are counted in the log.
-
-    Raises:
-      UserError: no such folder, it can't be read, or there is no picture in it.
-    """
-    if not folder.is_dir():
-        raise UserError(f"--input={folder} is not a directory; give a folder of pictures")
-    found, others = [], 0
-
-    def refuse(error: OSError) -> None:
-        raise UserError(
-            f"{error.filename} can't be listed ({error.strerror}); make it readable or give another --input"
-        )
-
-    for root, _, names in os.walk(folder, onerror=refuse):
-        for name in names:
-            if pathlib.PurePath(name).suffix.lower() in SUFFIXES:
-                found.append(pathlib.Path(root, name).relative_to(folder).as_posix())
-            else:
-                others += 1
-    if not found:
-        raise UserError(f"--input={folder} holds no picture; a picture ends in {', '.join(sorted(SUFFIXES))}")
-    if others:
-        log.info("Files that are no pictures by their suffix, and get no row: %d.", others)
-    return sorted(found, key=os.fsencode)
+def score_chunks(scorer: Scorer, pictures: Iterable[Picture], threads: int) -> Iterator[list[list[dict[str, Any]]]]:
+    """Yields the rows of pictures in order, those of some pictures at a time; the work is done in threads."""
+    pictures = iter(pictures)
+    with ThreadPoolExecutor(threads, "score") as pool:
+        ahead: collections.deque[Future] = collections.deque()
+        try:
+            while True:
+                while len(ahead) < threads * _AHEAD and (some := list(itertools.islice(pictures, _CHUNK))):
+                    ahead.append(pool.submit(scorer.score, some))
+                if not ahead:
+                    return
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
-def score_batches(
-    predictor: Predictor, folder: pathlib.Path, names: Sequence[str], threads: int
-) -> Iterator[list[Prediction]]:
-    """Yields the rows of the pictures in order, some at a time; decoding runs in threads beside the model.
+def score_listing(
+    scorer: Scorer, listing: Listing, writer: TableWriter | StdoutWriter, threads: int | None = None
+) -> Summary:
+    """Writes the rows of all pictures of a listing, after those that the writer takes over from an interrupted run.
 
     Args:
-      predictor: the artefact.
-      folder: that `names` are relative to.
-      names: of `list_pictures`.
-      threads: to read and decode in.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-        starts = iter(range(0, len(names), _BATCH))
-        ahead: collections.deque = collections.deque()
-
-        def submit() -> None:
-            for start in starts:
-                some = names[start : start + _BATCH]
-                ahead.append((some, pool.submit(_load, [folder / name for name in some], predictor.image_size)))
-                return
-
-        for _ in range(_AHEAD):
-            submit()
-        while ahead:
-            some, future = ahead.popleft()
-            images, errors = future.result()
-            submit()
-            scores = iter(predictor.predict(images) if len(images) else ())
-            yield [
-                Prediction(name, error=error) if error else Prediction.from_probability(name, float(next(scores)))
-                for name, error in zip(some, errors, strict=True)
-            ]
-
-
-def score_folder(predictor: Predictor, folder: pathlib.Path, writer: CsvWriter) -> collections.Counter:
-    """Writes a row for each picture below a folder, after those that the writer took over from an interrupted run.
+      scorer: makes the rows.
+      listing: what to score.
+      writer: of the table.
+      threads: to work in; one for each processor if None.
 
     Returns:
-      How many pictures were scored as each gender in this run, and how many `errors` the table holds.
+      The counts of the whole table.
 
     Raises:
-      UserError: the rows taken over are not the beginning of this folder's listing.
+      UserError: nothing to score, or the rows taken over are not the beginning of this listing.
     """
-    names = list_pictures(folder)
-    done = len(writer.done)
-    if writer.done != names[:done]:
-        raise UserError(
-            f"{writer.partial} is of another folder, or --input={folder} has changed since; start again by --overwrite"
-        )
-    counts: collections.Counter = collections.Counter()
-    threads = os.cpu_count() or 1
-    with tqdm.tqdm(total=len(names), initial=done, unit=" images", disable=None, desc="Scoring") as bar:
-        for predictions in score_batches(predictor, folder, names[done:], threads):
-            for prediction in predictions:
-                writer.write(prediction)
-                counts[prediction.gender or "errors"] += 1
-            writer.flush()
-            bar.update(len(predictions))
-    counts["errors"] = writer.errors
-    return counts
+    summary, pictures = Summary(), iter(listing)
+    done = 0
+    for row in writer.taken_over():
+        _check_next(row, pictures, writer.partial)
+        summary.add(row)
+        done += 1
+    with tqdm.tqdm(initial=done, unit=" images", disable=None, desc="Scoring", smoothing=0.05) as bar:
+        _count_beside(listing, bar)
+        for chunk in score_chunks(scorer, pictures, threads or os.cpu_count() or 1):
+            rows = [row for of_picture in chunk for row in of_picture]
+            writer.write(rows)
+            for row in rows:
+                summary.add(row)
+            bar.update(len(chunk))
+    return summary
 
 
-def errors_in_complete_table(table: pathlib.Path, folder: pathlib.Path) -> int:
-    """Returns how many rows of a finished table hold errors.
+def summarize_complete(table: pathlib.Path, columns: Iterable[str], listing: Listing) -> Summary:
+    """Returns the counts of a finished table.
 
     Raises:
-      UserError: it is no table of predictions, or not of what is in this folder now.
+      UserError: it is no table of such columns, or not of what the listing holds now.
     """
-    rows = read_rows(table)
-    if [row[0] for row in rows] != list_pictures(folder):
-        raise UserError(
-            f"{table} is complete, but of another folder, or --input={folder} has changed since; score it into another"
-            " table, or replace this one by --overwrite"
-        )
-    return sum(bool(row[-1]) for row in rows)
+    summary, pictures = Summary(), iter(listing)
+    for row in read_table(table, columns):
+        _check_next(row, pictures, table)
+        summary.add(row)
+    if next(pictures, None):
+        raise _of_another_listing(table)
+    return summary
 
 
-def _load(paths: Sequence[pathlib.Path], image_size: int) -> tuple:
-    """Reads and decodes some pictures; see `decode_all`, errors of reading included."""
-    contents = [_read(path) for path in paths]
-    images, errors = decode_all([content for content in contents if isinstance(content, bytes)], image_size)
-    decoded = iter(errors)
-    return images, [next(decoded) if isinstance(content, bytes) else content for content in contents]
+def _check_next(row: dict[str, Any], pictures: Iterator[Picture], table: pathlib.Path) -> None:
+    picture = next(pictures, None)
+    if picture is None or row["path"] not in (picture.name, as_unicode(picture.name)):
+        raise _of_another_listing(table)
 
 
-def _read(path: pathlib.Path) -> bytes | str:
-    """Returns the content of a regular file, or why there is none; never waits for a pipe's other end."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return "not a regular file"
-        return path.read_bytes()
-    except OSError as error:
-        return error.strerror or "can't be read"
+def _of_another_listing(table: pathlib.Path) -> UserError:
+    return UserError(
+        f"{table} is of another folder, or --input has changed since; score into another table, or replace this one by"
+        " --overwrite"
+    )
+
+
+def _count_beside(listing: Listing, bar: tqdm.tqdm) -> None:
+    """Counts the pictures in a thread, so that the bar can tell the time that is left; the scoring does not wait."""
+    if bar.disable or not listing.repeatable:
+        return
+
+    def count() -> None:
+        bar.total = sum(1 for _ in Listing(listing.inputs, follow_links=listing.follow_links))
+
+    threading.Thread(target=count, daemon=True).start()

@@ -1,137 +1,202 @@
-"""Write rows of predictions as they come; the table appears under its name when it is complete."""
+"""Write rows as they come; the table appears under its name when it is complete."""
 
-import csv
-import dataclasses
-import io
+import fcntl
+import itertools
+import os
 import pathlib
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
+from export.records import PARQUET, CsvRecords, as_unicode, no_table, records_of, whole_rows
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
-from gender_tfds.run_folder import Prediction
 
-COLUMNS = [field.name for field in dataclasses.fields(Prediction)]
+STDOUT = "-"
+_PARQUET_ROWS = 50_000  # that are in memory at once
 
 
-class CsvWriter:
-    """A CSV file of predictions: a context manager.
+class TableWriter:
+    """A table of rows: a context manager.
 
-    Rows go to `PATH.partial`, which stays when the run is interrupted and becomes PATH when `finish` is called. File
-    names that are no UTF-8 are written as the bytes they are.
+    Rows go to `PATH.partial`, which stays when the run is interrupted and becomes PATH when `finish` is called. With
+    `resume`, pass through `taken_over` before the first `write`.
 
     Args:
-      path: of the complete table.
-      resume: take over the rows of an interrupted run.
+      path: of the complete table; its suffix, one of `FORMATS`, is the format.
+      columns: column -> type, `str`, `int` or `float`; the first is `path`.
+      resume: go on with an interrupted table.
       overwrite: replace a complete table, and throw away an interrupted one.
       begun_with: what decides the rows, such as the model; a table begun with something else is not gone on with.
 
-    Attributes:
-      done: paths of the rows that an interrupted run had written, in their order.
-
     Raises:
-      UserError: the table is there and neither `resume` nor `overwrite` is given, or can't be written, or what is to
-        be taken over is no table of predictions.
+      UserError: the table is there and neither `resume` nor `overwrite` is given, it can't be written, another process
+        is writing it, or it was begun with something else.
     """
 
-    def __init__(self, path: pathlib.Path, *, resume: bool, overwrite: bool, begun_with: str = "") -> None:
+    def __init__(
+        self,
+        path: pathlib.Path,
+        columns: dict[str, type],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        begun_with: str = "",
+    ) -> None:
         if path.is_dir():
             raise UserError(f"--output={path} is a directory; give the path of a table in it")
         self.path = path
         self.partial = path.with_name(f"{path.name}.partial")
         self._settings = path.with_name(f"{path.name}.partial.settings")  # outlives a kill, as the rows do
+        self._columns = columns
+        self._records = records_of(path, columns)
         for present in (path, self.partial):
             if present.exists() and not (resume or overwrite):
                 go_on = ", go on with it by --resume" if present == self.partial else ""
                 raise UserError(f"--output={path}: {present} exists already{go_on}, or replace it by --overwrite")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            rows = read_rows(self.partial) if resume and self.partial.exists() else []
-            if rows and self._settings.is_file() and self._settings.read_text() != begun_with:
-                raise UserError(
-                    f"--resume: {self.partial} was begun with {self._settings.read_text()}, not with {begun_with}; give"
-                    " that, or start again by --overwrite"
-                )
-            with atomic_path(self.partial) as fresh, _open(fresh, "w") as file:
-                _writer(file).writerows([COLUMNS, *rows])
-            # after the rows: killed in between, there are none that these settings would not be true of
-            write_text(self._settings, begun_with)
-            self._file = _open(self.partial, "a")
+            self._file = self._open()
+            if not resume or self._is_new():
+                self._begin(begun_with)
+            else:
+                self._check_begun_with(begun_with)
         except OSError as error:
             raise UserError(f"--output={path} can't be written ({error.strerror}); give another path") from error
-        self._writer = _writer(self._file)
-        self._empty = not rows
-        self.done = [row[0] for row in rows]
-        self.errors = sum(bool(row[-1]) for row in rows)
+        self._end: int | None = len(self._records.header)  # of the rows that stay; None once new ones follow
 
-    def write(self, prediction: Prediction) -> None:
-        """Appends a row."""
-        self._writer.writerow(dataclasses.astuple(prediction))
-        self._empty = False
-        self.errors += prediction.error is not None
+    def taken_over(self) -> Iterator[dict[str, Any]]:
+        """Yields the whole rows of the interrupted run in order.
 
-    def flush(self) -> None:
-        """Hands the rows so far to the operating system: they outlive a kill."""
+        Those that were passed when the first new row is written stay; what lies behind them is cut off then.
+
+        Raises:
+          UserError: what is there is no table of these columns.
+        """
+        self._file.seek(self._end)
+        for data in whole_rows(self._file, self._records):
+            row = self._decode(data)
+            yield row
+            self._end += len(data)
+
+    def write(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Appends rows and hands them to the operating system: they outlive a kill of this process."""
+        self._cut()
+        self._file.write(b"".join(map(self._records.encode, rows)))
         self._file.flush()
 
     def finish(self) -> None:
         """Gives the complete table its name."""
-        self._file.close()
-        self.partial.replace(self.path)
+        self._cut()
+        os.fsync(self._file.fileno())
+        if self.path.suffix.lower() == PARQUET:
+            self._to_parquet()
+            self.partial.unlink()
+        else:
+            self.partial.replace(self.path)
         self._settings.unlink(missing_ok=True)
 
-    def __enter__(self) -> "CsvWriter":
+    def __enter__(self) -> "TableWriter":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
-        if self._empty:
+        if self._is_new() and self.partial.exists():
             # nothing to go on with: it would only be in the way of the next, corrected command
-            self.partial.unlink(missing_ok=True)
+            self.partial.unlink()
             self._settings.unlink(missing_ok=True)
+        self._file.close()
+
+    def _open(self) -> BinaryIO:
+        """Opens the partial table, locked for as long as it is open."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # not by `exists` and a mode: two processes would both find nothing
+        file = os.fdopen(os.open(self.partial, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise UserError(f"{self.partial} is being written by another process; give another --output") from error
+        return file
+
+    def _is_new(self) -> bool:
+        """Whether the partial table has no row, not even a torn one."""
+        self._file.seek(0)
+        beginning = self._file.read(len(self._records.header) + 1)
+        return self._records.header.startswith(beginning)
+
+    def _begin(self, begun_with: str) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(self._records.header)
+        self._file.flush()
+        # after the rows: killed in between, there are none that these settings would not be true of
+        write_text(self._settings, begun_with)
+
+    def _check_begun_with(self, begun_with: str) -> None:
+        self._file.seek(0)
+        if self._file.read(len(self._records.header)) != self._records.header or not self._settings.is_file():
+            raise no_table(self.partial)
+        if (begun := self._settings.read_text()) != begun_with:
+            raise UserError(
+                f"--resume: {self.partial} was begun with {begun}, not with {begun_with}; give that, or start again by"
+                " --overwrite"
+            )
+
+    def _cut(self) -> None:
+        if self._end is not None:
+            self._file.seek(self._end)
+            self._file.truncate()
+            self._end = None
+
+    def _decode(self, data: bytes) -> dict[str, Any]:
+        try:
+            return self._records.decode(data)
+        except ValueError as error:
+            raise no_table(self.partial) from error
+
+    def _to_parquet(self) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+        schema = pa.schema([(column, types[kind]) for column, kind in self._columns.items()])
+        self._file.seek(0)
+        rows = (self._decode(data) for data in whole_rows(self._file, self._records))
+        rows = (row | {"path": as_unicode(row["path"])} for row in rows)
+        with atomic_path(self.path) as partial, parquet.ParquetWriter(partial, schema) as writer:
+            while some := list(itertools.islice(rows, _PARQUET_ROWS)):
+                writer.write_table(pa.Table.from_pylist(some, schema))
 
 
-class _LineFeeds:
-    """Ends each row of `csv.writer` in a line feed alone.
+class StdoutWriter:
+    """CSV rows on standard output: like a `TableWriter` that has nothing to go on with."""
 
-    Asked to do so itself, `csv` leaves a name with a carriage return unquoted, and nobody can read that row again.
-    """
+    def __init__(self, columns: dict[str, type]) -> None:
+        self._records = CsvRecords(list(columns))
+        self._begun = False
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def taken_over(self) -> Iterator[dict[str, Any]]:
+        """Yields nothing."""
+        return iter(())
 
-    def write(self, row: str) -> None:
-        self._file.write(row.removesuffix("\r\n") + "\n")
+    def write(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Prints rows. Ends the process quietly, as other filters do, when nobody reads them any more."""
+        data = b"".join(map(self._records.encode, rows))
+        try:
+            sys.stdout.buffer.write(data if self._begun else self._records.header + data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # else the interpreter complains when it flushes at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        self._begun = True
 
+    def finish(self) -> None:
+        """Does nothing."""
 
-def _writer(file: TextIO) -> Any:
-    return csv.writer(_LineFeeds(file), lineterminator="\r\n")
+    def __enter__(self) -> "StdoutWriter":
+        return self
 
-
-def _open(path: pathlib.Path, mode: str) -> TextIO:
-    return path.open(mode, encoding="utf-8", errors="surrogateescape", newline="")
-
-
-def read_rows(path: pathlib.Path) -> list[Sequence[str]]:
-    """Returns the rows of a table, also of an interrupted one: without its header and without a torn last row.
-
-    Raises:
-      UserError: it is no table of predictions.
-    """
-    with _open(path, "r") as file:
-        text = file.read()
-    header = ",".join(COLUMNS) + "\n"
-    if header.startswith(text):
-        return []
-    try:
-        # not splitlines(): it also splits at a form feed, a U+2028 and more, which names may hold
-        rows = list(csv.reader(io.StringIO(text, newline="")))
-    except csv.Error:
-        rows = []
-    # a row that was cut inside a quoted name, or before its end, is not complete
-    if rows and (not text.endswith("\n") or len(rows[-1]) != len(COLUMNS)):
-        rows.pop()
-    if not rows or rows[0] != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
-        raise UserError(f"{path} is not a table of predictions; move it away or start again by --overwrite")
-    return rows[1:]
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Does nothing."""

@@ -1,7 +1,15 @@
 """Decode and resize one picture with OpenCV: what scoring and serving feed to a model."""
 
-import cv2
-import numpy as np
+import os
+
+MAX_PIXELS = 89_000_000
+_LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"
+# OpenCV reads it once, while it is imported, and then refuses a larger picture from its header. Its own limit lets a
+# JPEG of one megabyte take 1.6 GB.
+os.environ.setdefault(_LIMIT, str(MAX_PIXELS))
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
 
 # Threads over pictures beat threads within one small picture.
 cv2.setNumThreads(1)
@@ -9,26 +17,36 @@ cv2.setNumThreads(1)
 NUDGE = np.float32(5e-3)  # added to a level before it is rounded, here and in images_tf
 
 
-def decode_and_resize(encoded: bytes, size: int) -> np.ndarray:
-    """Returns the centred square of a picture as uint8 RGB of shape (size, size, 3).
-
-    Shrinks by area averaging and enlarges bilinearly, exactly as `images_tf.decode_and_resize` does in a graph.
+def decode(encoded: bytes) -> np.ndarray:
+    """Returns a picture as uint8 RGB of shape (height, width, 3); the first one of an animation.
 
     Args:
-      encoded: the bytes of a JPEG, PNG, WebP, BMP, TIFF, … file. The EXIF orientation is honoured.
-      size: height and width of the result in pixels.
+      encoded: the bytes of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, … file. The EXIF orientation is honoured.
 
     Raises:
-      ValueError: the bytes are empty, damaged, or of an unknown format.
+      ValueError: the bytes are empty, damaged, of an unknown format, or hold more than `MAX_PIXELS`, or what the
+        environment's OPENCV_IO_MAX_IMAGE_PIXELS was when this module was imported.
     """
     if not encoded:
         raise ValueError("the file is empty")
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:  # raised for a picture over OPENCV_IO_MAX_IMAGE_PIXELS
+    except cv2.error as error:
+        if "MAX_IMAGE" in error.err:
+            raise ValueError(f"more than {int(os.environ[_LIMIT]):,} pixels") from error
         raise ValueError(f"OpenCV refused the picture: {error.err}") from error
     if image is None:
+        if encoded[4:8] == b"ftyp" and encoded[8:11] in (b"hei", b"hev", b"mif"):
+            raise ValueError("HEIC, which OpenCV can't decode; convert it to JPEG")
         raise ValueError("not a picture that OpenCV can decode, or damaged")
+    return image
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Returns the centred square of a picture, uint8 (height, width, 3), as uint8 (size, size, 3).
+
+    Shrinks by area averaging and enlarges bilinearly, exactly as `images_tf.decode_and_resize` does in a graph.
+    """
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -40,3 +58,8 @@ def decode_and_resize(encoded: bytes, size: int) -> np.ndarray:
     # in up to every eighth place, enough to move a probability by 0.005. The nudge lifts halves, which either library's
     # arithmetic leaves a hair above or below.
     return np.rint(cv2.resize(square.astype(np.float32), (size, size), interpolation=method) + NUDGE).astype(np.uint8)
+
+
+def decode_and_resize(encoded: bytes, size: int) -> np.ndarray:
+    """Returns the centred square of a picture as uint8 RGB of shape (size, size, 3); see `decode` and `resize`."""
+    return resize(decode(encoded), size)

@@ -42,7 +42,7 @@ class Prediction:
     Attributes:
       path: the picture's path, relative to the scored directory; a test face's file name.
       gender: the predicted name, one of `GENDERS`, or `UNDECIDED`; None if the picture could not be read.
-      confidence: probability of the more probable gender, in [0.5, 1] at the threshold 0.5.
+      confidence: probability of the predicted gender, in [0.5, 1] at the threshold 0.5.
       p_female: probability of female, in [0, 1].
       error: why there is no prediction, in one line; None if there is one.
     """
@@ -54,12 +54,14 @@ class Prediction:
     error: str | None = None
 
     @classmethod
-    def from_probability(cls, path: str, p_female: float, min_confidence: float = 0.0) -> "Prediction":
+    def from_probability(
+        cls, path: str, p_female: float, min_confidence: float = 0.0, threshold: float = THRESHOLD
+    ) -> "Prediction":
         """Makes the row of a picture that was scored.
 
-        Female is predicted when `p_female > THRESHOLD`, and nothing below a confidence of `min_confidence`.
+        Female is predicted when `p_female > threshold`, and nothing below a confidence of `min_confidence`.
         """
-        female = p_female > THRESHOLD
+        female = p_female > threshold
         confidence = p_female if female else 1 - p_female
         gender = GENDERS[female] if confidence >= min_confidence else UNDECIDED
         return cls(path, gender, round(confidence, 6), round(p_female, 6))

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 MAY_IMPORT = {"gender_tfds": set(), "trainer": {"gender_tfds"}, "export": {"gender_tfds"}}
 PURE = ("gender_tfds.faces", "gender_tfds.run_folder")
 HEAVY = {"tensorflow", "tensorflow_datasets", "keras", "jax"}
-RUNNING = ("export.predictor", "export.score", "export.writers", "export.detection", "export.serve")
+RUNNING = ("export.predictor", "export.score", "export.writers", "export.detection", "export.serve", "export.summary")
 MAX_LINES = 250
 
 

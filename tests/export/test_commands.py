@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -13,7 +14,8 @@ import pytest
 from export import commands, export_model, tflite
 from export.export_model import EMITTERS
 from export.predictor import identify, load_predictor
-from export.writers import CsvWriter
+from export.score_config import ScoreConfig
+from export.writers import TableWriter
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.run_folder import Prediction
 from tests.export.conftest import loaded_by
@@ -75,11 +77,11 @@ def test_scoring_with_errors_ends_with_3(command, pictures, capsys):
     [
         ({"--modle": "x"}, "unknown flag 'modle'"),
         ({"--resume": "maybe"}, "--resume"),
-        ({"--input": ""}, "--input is required"),
+        ({"--input": ""}, "INPUTS is required"),
         ({"--model": ""}, "--model is required"),
-        ({"--output": ""}, "--output is required"),
-        ({"--input": "/nowhere"}, "--input=/nowhere is not a directory; give a folder of pictures"),
-        ({"--input": __file__}, "is not a directory; give a folder of pictures"),
+        ({"--output": ""}, "is a directory"),
+        ({"--output": "table.xls"}, "ends in none of .csv, .jsonl, .parquet"),
+        ({"--input": "/nowhere"}, "--input=/nowhere does not exist; give a directory"),
         ({"--input": "EMPTY"}, "holds no picture; a picture ends in"),
         ({"--input": "TEXTS"}, "holds no picture; a picture ends in"),
         ({"--model": "/nowhere.tflite"}, "--model=/nowhere.tflite does not exist"),
@@ -104,9 +106,67 @@ def test_a_mistake_is_one_sentence_and_2(command, flags, told, tmp_path, capsys)
     assert commands.score(line(command)) == 0
 
 
-def test_an_argument_that_is_no_flag_is_told(command, capsys):
-    assert commands.score([*line(command), "pictures"]) == 2
-    assert "'pictures' is not a flag" in sentence(capsys.readouterr())
+def test_inputs_are_arguments_too(command, pictures, capsys):
+    """Of several, rows are called by the path that was given."""
+    flags = {name: value for name, value in command.items() if name != "--input"}
+    assert commands.score([*line(flags), f"{pictures}/*[03].jpg", str(pictures / "1.jpg")]) == 0
+    assert [row["path"] for row in rows(command["--output"])] == [f"{pictures}/{index}.jpg" for index in (0, 3, 1)]
+    capsys.readouterr()
+    assert commands.score([*line(flags), "--overwrite"]) == 2
+    assert "INPUTS is required" in sentence(capsys.readouterr())
+
+
+def test_without_output_the_table_is_printed(command, capsysbinary):
+    flags = {name: value for name, value in command.items() if name != "--output"}
+    assert commands.score([*line(flags), "--summary"]) == 0
+    printed = capsysbinary.readouterr()
+    assert commands.score(line(command)) == 0
+    assert printed.out == pathlib.Path(command["--output"]).read_bytes()
+    assert b"100.0%  rows" in printed.err
+
+
+def test_summary_and_histogram(command, pictures, tmp_path, capsys):
+    (pictures / "broken.jpg").write_bytes(b"no picture")
+    picture = tmp_path / "histogram.png"
+    assert commands.score([*line(command), "--summary", f"--histogram={picture}"]) == 3
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "1   16.7%  error: not a picture that OpenCV can decode, or damaged" in capsys.readouterr().out
+    assert commands.score([*line(command), f"--histogram={tmp_path}/a.gif"]) == 2
+    assert "does not end in .png" in sentence(capsys.readouterr())
+
+
+def test_settings_change_the_rows(command, capsys):
+    def scored(*flags):
+        assert commands.score([*line(command), "--overwrite", *flags]) == 0
+        return rows(command["--output"])
+
+    plain = scored()
+    assert {row["gender"] for row in scored("--min_confidence=1")} == {"undecided"}
+    assert {row["gender"] for row in scored("--threshold=0")} == {"female"}
+    assert [row["p_female"] for row in scored("--tta")] != [row["p_female"] for row in plain]
+    assert list(scored("--columns=sha256,width")[0])[-2:] == ["sha256", "width"]
+    capsys.readouterr()
+    assert commands.score([*line(command), "--columns=colour"]) == 2
+    assert "give some of width, height, sha256, each once" in sentence(capsys.readouterr())
+
+
+def test_a_picture_of_too_many_pixels_is_a_row_with_the_reason(command, pictures):
+    """In a process of its own: OpenCV reads its limit once."""
+    flags = line({**command, "--output": f"{command['--output']}.jsonl"})
+    for limit, status, told in ((len(encode_face(0)) ** 2, 0, ""), (100, 3, "more than 100 pixels")):
+        done = run_in_a_process("score", *flags, "--overwrite", f"--max_pixels={limit}", "--summary")
+        assert done.returncode == status, done.stderr
+        assert told in done.stdout
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(command):
+    code = "import sys; from export.commands import score; sys.exit(score())"
+    flags = line({name: value for name, value in command.items() if name != "--output"})
+    process = subprocess.Popen([sys.executable, "-c", code, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
 
 
 def test_flags_with_dashes_and_in_two_words_are_accepted(command):
@@ -176,10 +236,10 @@ def test_help_loads_nothing_heavy_and_lists_every_flag(tmp_path, name):
     assert loaded_by(code, tmp_path) == set()
     done = run_in_a_process(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    policy = {"score": commands.ScorePolicy, "export": commands.ExportPolicy}[name]
-    for field in dataclasses.fields(policy):
-        assert field.name in done.stdout
-    assert {"score": commands.SCORE, "export": commands.EXPORT}[name].example in done.stdout
+    command = {"score": commands.SCORE, "export": commands.EXPORT}[name]
+    for field in itertools.chain.from_iterable(map(dataclasses.fields, command.settings)):
+        assert field.name in done.stdout.lower()
+    assert command.example in done.stdout
 
 
 @pytest.mark.parametrize("command_", [commands.SCORE, commands.EXPORT], ids=lambda command: command.name)
@@ -223,16 +283,17 @@ def test_a_finished_table_keeps_its_status_and_is_only_of_its_own_folder(command
     (pictures / "new.jpg").write_bytes(encode_face(9))
     capsys.readouterr()
     assert commands.score([*line(command), "--resume"]) == 2
-    assert "is complete, but of another folder" in sentence(capsys.readouterr())
+    assert "is of another folder" in sentence(capsys.readouterr())
     pathlib.Path(command["--output"]).write_text("a,b\n1,2\n")
     assert commands.score([*line(command), "--resume"]) == 2
-    assert "is not a table of predictions" in sentence(capsys.readouterr())
+    assert "is not a table that was begun like this" in sentence(capsys.readouterr())
 
 
 def test_a_table_is_not_gone_on_with_by_another_model(command, artefacts, pictures, capsys):
-    def begin(model):
-        with CsvWriter(output, resume=False, overwrite=True, begun_with=identify(model)) as writer:
-            writer.write(Prediction.from_probability("0.jpg", 0.25))
+    def begin(model, *flags):
+        begun_with = " ".join([identify(model), *flags])
+        with TableWriter(output, ScoreConfig().table_columns(), overwrite=True, begun_with=begun_with) as writer:
+            writer.write([dataclasses.asdict(Prediction.from_probability("0.jpg", 0.25))])
 
     output = pathlib.Path(command["--output"])
     begin(artefacts / "model_float16.tflite")
@@ -240,6 +301,9 @@ def test_a_table_is_not_gone_on_with_by_another_model(command, artefacts, pictur
     message = sentence(capsys.readouterr())
     assert "was begun with model_float16.tflite" in message
     assert "not with model_float32.tflite" in message
+    begin(artefacts / "model_float32.tflite", "--tta=True")
+    assert commands.score([*line(command), "--resume"]) == 2
+    assert "--tta=True, not with" in sentence(capsys.readouterr())
     begin(artefacts / "model_float32.tflite")
     assert commands.score([*line(command), "--resume"]) == 0
     assert rows(command["--output"])[0]["p_female"] == "0.25"

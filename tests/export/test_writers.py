@@ -1,148 +1,97 @@
-"""The table of predictions: any file name survives, a torn end costs one row, nothing is overwritten unasked."""
+"""The table of predictions has no name before it is complete, outlives a kill, and overwrites nothing unasked."""
 
-import csv
 import io
 import pathlib
+import sys
+import types
 
 import pytest
 
-from export import writers
-from export.writers import COLUMNS, CsvWriter
+from export.records import FORMATS, as_unicode, read_table
+from export.writers import StdoutWriter, TableWriter
 from gender_tfds.command_line import UserError
-from gender_tfds.run_folder import Prediction
+from tests.export.test_records import COLUMNS, ODD_NAMES
 
-ODD_NAMES = [
-    "-rf.jpg",
-    " space .jpg",
-    '"quoted",comma.jpg',
-    "new\nline.jpg",
-    '\n",,,,\n.jpg',
-    "return\r.jpg",
-    "both\r\n.jpg",
-    "\x0bvertical\x0cfeed.jpg",
-    "\x1c\x1d\x1e\x85.jpg",
-    "\u2028lines\u2029.jpg",
-    b"\xff\xfeno utf-8 \xe2\x82.jpg".decode("utf-8", "surrogateescape"),
-    "ünï/cödé 😀.JPG",
-    "#comment.jpg",
-    "=1+1.jpg",
-    "\t.jpg",
-    "'.jpg",
-    "\\.jpg",
-]
 ROWS = [
-    Prediction(name, error="No such file or directory") if index % 3 == 2 else Prediction.from_probability(name, 0.25)
+    {"path": name, "score": None if index % 3 == 2 else index / 8, "error": "lost" if index % 3 == 2 else None}
     for index, name in enumerate(ODD_NAMES)
 ]
+SUFFIXES = list(FORMATS)
 
 
-def write(path: pathlib.Path, rows: list[Prediction], *, resume: bool = False, finish: bool = True) -> CsvWriter:
-    with CsvWriter(path, resume=resume, overwrite=False) as writer:
+def write(path: pathlib.Path, rows: list[dict], *, finish: bool = True, **options) -> list[dict]:
+    """Returns the rows that were taken over."""
+    with TableWriter(path, COLUMNS, **options) as writer:
+        taken = list(writer.taken_over())
         for row in rows:
-            writer.write(row)
-        writer.flush()
+            writer.write([row])
         if finish:
             writer.finish()
-    return writer
+    return taken
 
 
-def read(path: pathlib.Path) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.reader(file))
+def read(path: pathlib.Path) -> list[dict]:
+    return [row | {"score": None if row["score"] is None else float(row["score"])} for row in read_table(path, COLUMNS)]
 
 
-def test_a_table_is_what_the_csv_module_reads(tmp_path):
-    write(tmp_path / "table.csv", ROWS)
-    header, *rows = read(tmp_path / "table.csv")
-    assert header == ["path", "gender", "confidence", "p_female", "error"]
-    assert rows[:3] == [
-        ["-rf.jpg", "male", "0.75", "0.25", ""],
-        [" space .jpg", "male", "0.75", "0.25", ""],
-        ['"quoted",comma.jpg', "", "", "", "No such file or directory"],
-    ]
-    assert [row[0] for row in rows] == ODD_NAMES
-    assert list(tmp_path.iterdir()) == [tmp_path / "table.csv"]
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_has_no_name_before_it_is_complete(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    write(path, ROWS[:3], finish=False)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [f"{path.name}.partial", f"{path.name}.partial.settings"]
+    taken = write(path, ROWS[3:], resume=True)
+    assert [row["path"] for row in taken] == ODD_NAMES[:3]
+    assert list(tmp_path.iterdir()) == [path]
+    spelled = as_unicode if suffix == ".parquet" else str
+    assert read(path) == [row | {"path": spelled(row["path"])} for row in ROWS]
 
 
-def test_plain_rows_end_in_a_line_feed_and_names_are_the_bytes_they_were(tmp_path):
-    write(tmp_path / "table.csv", [Prediction.from_probability("a\udcff.jpg", 0.75)])
-    expected = b"path,gender,confidence,p_female,error\na\xff.jpg,female,0.75,0.75,\n"
-    assert (tmp_path / "table.csv").read_bytes() == expected
+def test_a_parquet_file_has_types(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write(tmp_path / "table.parquet", ROWS)
+    schema = parquet.read_schema(tmp_path / "table.parquet")
+    assert {field.name: str(field.type) for field in schema} == {"path": "string", "score": "double", "error": "string"}
 
 
-def test_the_table_has_no_name_before_it_is_complete(tmp_path):
-    write(tmp_path / "table.csv", ROWS, finish=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["table.csv.partial", "table.csv.partial.settings"]
-    writer = write(tmp_path / "table.csv", [], resume=True)
-    assert writer.done == ODD_NAMES
-    assert writer.errors == sum(row.error is not None for row in ROWS)
-    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
-
-
-def test_a_table_cut_at_any_byte_is_completed_to_the_same_bytes(tmp_path):
-    path, partial = tmp_path / "table.csv", tmp_path / "table.csv.partial"
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_table_cut_at_any_byte_is_completed_to_the_same_bytes(tmp_path, suffix):
+    path, partial = tmp_path / f"table{suffix}", tmp_path / f"table{suffix}.partial"
     write(path, ROWS)
     whole = path.read_bytes()
     path.unlink()
+    write(path, ROWS[:1], finish=False)
     taken_over = set()
-    for cut in range(len(whole) + 1):
+    for cut in range(len(whole), -1, -1 if suffix == ".csv" else -7):
         partial.write_bytes(whole[:cut])
-        with CsvWriter(path, resume=True, overwrite=False) as writer:
-            done = len(writer.done)
-            assert writer.done == ODD_NAMES[:done], cut
-            assert writer.errors == sum(row.error is not None for row in ROWS[:done]), cut
-            for row in ROWS[done:]:
-                writer.write(row)
+        (tmp_path / f"{partial.name}.settings").write_text("")
+        with TableWriter(path, COLUMNS, resume=True) as writer:
+            done = [row["path"] for row in writer.taken_over()]
+            assert done == ODD_NAMES[: len(done)], cut
+            writer.write(ROWS[len(done) :])
             writer.finish()
-        taken_over.add(done)
+        taken_over.add(len(done))
         assert path.read_bytes() == whole, cut
         path.unlink()
     # only the torn row was ever given up
     assert taken_over == set(range(len(ROWS) + 1))
 
 
-def test_the_number_of_rows_taken_over_is_that_of_the_complete_ones(tmp_path):
-    partial = tmp_path / "table.csv.partial"
-    ends = [0]
-    for count in range(len(ROWS) + 1):
-        write(tmp_path / "table.csv", ROWS[:count])
-        ends.append((tmp_path / "table.csv").stat().st_size)
-        whole = (tmp_path / "table.csv").read_bytes()
-        (tmp_path / "table.csv").unlink()
-    for count, end in enumerate(ends[1:]):
-        for cut, expected in ((end, count), (end - 1, max(count - 1, 0))):
-            partial.write_bytes(whole[:cut])
-            with CsvWriter(tmp_path / "table.csv", resume=True, overwrite=False) as writer:
-                assert len(writer.done) == expected, (count, cut)
-
-
-@pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
-def test_each_odd_name_survives_an_interruption(tmp_path, name):
-    rows = [Prediction.from_probability(path, 0.5) for path in (name, "last.jpg")]
-    write(tmp_path / "table.csv", rows, finish=False)
-    assert write(tmp_path / "table.csv", [], resume=True).done == [name, "last.jpg"]
-
-
-def test_why_rows_are_not_left_to_csv_alone():
-    """The planted failures: what `csv` writes for a line feed as terminator, and what `splitlines` makes of it."""
-
-    def line(terminator: str, name: str) -> str:
-        file = io.StringIO(newline="")
-        csv.writer(file, lineterminator=terminator).writerow([name, "x"])
-        return file.getvalue()
-
-    feed = line("\n", "a\x0cb")
-    assert list(csv.reader(io.StringIO(feed, newline=""))) == [["a\x0cb", "x"]]
-    assert list(csv.reader(feed.splitlines(keepends=True))) != [["a\x0cb", "x"]]
-    carriage_return = line("\r\n", "a\rb")
-    assert list(csv.reader(io.StringIO(carriage_return, newline=""))) == [["a\rb", "x"]]
+def test_rows_in_front_of_which_the_reader_stops_are_written_anew(tmp_path):
+    path = tmp_path / "table.csv"
+    write(path, ROWS[:3], finish=False)
+    with TableWriter(path, COLUMNS, resume=True) as writer:
+        taken = writer.taken_over()
+        next(taken), next(taken)
+        writer.write(ROWS[3:5])
+        writer.finish()
+    assert [row["path"] for row in read(path)] == [ODD_NAMES[index] for index in (0, 3, 4)]
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.partial"])
 def test_what_is_there_stays_without_leave(tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(UserError, match="--overwrite"):
-        CsvWriter(tmp_path / "table.csv", resume=False, overwrite=False)
+        TableWriter(tmp_path / "table.csv", COLUMNS)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "precious"}
 
 
@@ -150,37 +99,60 @@ def test_overwrite_keeps_the_old_table_until_the_new_one_is_complete(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
     (tmp_path / "table.csv.partial").write_text("interrupted")
-    with CsvWriter(path, resume=False, overwrite=True) as writer:
-        assert writer.done == []
-        writer.write(ROWS[0])
+    with TableWriter(path, COLUMNS, overwrite=True) as writer:
+        assert list(writer.taken_over()) == []
+        writer.write(ROWS[:1])
         assert path.read_text() == "old"
         writer.finish()
-    assert [row[0] for row in read(path)] == ["path", ODD_NAMES[0]]
+    assert [row["path"] for row in read(path)] == ODD_NAMES[:1]
 
 
 @pytest.mark.parametrize(
     "content",
     [
         b"some,other,table\n1,2,3\n",
-        b"precious\n",
+        b"precious",
         bytes(range(256)) * 4,
-        b"a\rb\nc\n",
-        ",".join(COLUMNS).encode() + b"\na.jpg,male\nb.jpg,male,0.75,0.25,\n",
+        b"path,score,error\na.jpg,male\nb.jpg,1,\n",
         b"x" * 200_000 + b"\n",
     ],
-    ids=["columns", "text", "binary", "returns", "short_row", "long"],
+    ids=["columns", "text", "binary", "short row", "long"],
 )
-def test_what_is_no_table_is_not_taken_over(tmp_path, content):
-    partial = tmp_path / "table.csv.partial"
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("settings", [True, False])
+def test_what_is_no_table_is_not_touched(tmp_path, content, suffix, settings):
+    partial = tmp_path / f"table{suffix}.partial"
     partial.write_bytes(content)
-    with pytest.raises(UserError, match="is not a table of predictions"):
-        CsvWriter(tmp_path / "table.csv", resume=True, overwrite=False)
-    assert partial.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [partial]
+    if settings and content.endswith(b"\n"):
+        (tmp_path / f"{partial.name}.settings").write_text("")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="is not a table that was begun like this"):
+        write(tmp_path / f"table{suffix}", ROWS, resume=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_table_begun_with_something_else_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "table.csv"
+    write(path, ROWS[:2], finish=False, begun_with="one model")
+    with pytest.raises(UserError, match="was begun with one model, not with another model"):
+        write(path, ROWS[2:], resume=True, begun_with="another model")
+    assert len(write(path, ROWS[2:], resume=True, begun_with="one model")) == 2
+
+
+def test_two_processes_do_not_write_one_table(tmp_path):
+    path = tmp_path / "table.csv"
+    with TableWriter(path, COLUMNS) as writer:
+        writer.write(ROWS[:1])
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(UserError, match="is being written by another process"):
+                TableWriter(path, COLUMNS, **options)
+        writer.write(ROWS[1:2])
+        writer.finish()
+    assert len(read(path)) == 2
 
 
 def test_a_table_without_a_row_leaves_nothing_behind(tmp_path):
-    with pytest.raises(RuntimeError, match="no input"), CsvWriter(tmp_path / "t.csv", resume=False, overwrite=False):
+    with pytest.raises(RuntimeError, match="no input"), TableWriter(tmp_path / "t.csv", COLUMNS):
         raise RuntimeError("no input")
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "t.csv", ROWS[:1], finish=False)
@@ -191,17 +163,25 @@ def test_a_table_without_a_row_leaves_nothing_behind(tmp_path):
 def test_a_directory_is_no_table(tmp_path, overwrite):
     (tmp_path / "table.csv").mkdir()
     with pytest.raises(UserError, match="is a directory"):
-        CsvWriter(tmp_path / "table.csv", resume=False, overwrite=overwrite)
+        TableWriter(tmp_path / "table.csv", COLUMNS, overwrite=overwrite)
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
 def test_a_place_that_cannot_hold_a_table(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can't be written"):
-        CsvWriter(tmp_path / "file" / "table.csv", resume=False, overwrite=False)
+        TableWriter(tmp_path / "file" / "table.csv", COLUMNS)
     write(tmp_path / "new" / "folders" / "table.csv", ROWS)
     assert (tmp_path / "new" / "folders" / "table.csv").is_file()
 
 
-def test_columns_are_the_fields_of_a_prediction():
-    assert writers.COLUMNS == ["path", "gender", "confidence", "p_female", "error"]
+def test_standard_output_gets_the_same_bytes(tmp_path, monkeypatch):
+    write(tmp_path / "table.csv", ROWS)
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(buffer=buffer))
+    with StdoutWriter(COLUMNS) as writer:
+        assert list(writer.taken_over()) == []
+        writer.write(ROWS[:4])
+        writer.write(ROWS[4:])
+        writer.finish()
+    assert buffer.getvalue() == (tmp_path / "table.csv").read_bytes()

@@ -115,5 +115,15 @@ def test_a_picture_too_large_is_a_value_error():
     # the limit is read when the process starts, so the error is OpenCV's, planted
     error = cv2.error("too large")
     error.err = "pixels <= CV_IO_MAX_IMAGE_PIXELS"
-    with mock.patch.object(cv2, "imdecode", side_effect=error), pytest.raises(ValueError, match="MAX_IMAGE_PIXELS"):
+    with (
+        mock.patch.object(cv2, "imdecode", side_effect=error),
+        pytest.raises(ValueError, match="more than 89,000,000 pixels"),
+    ):
         images_cv.decode_and_resize(ENCODED, 32)
+
+
+def test_heic_is_called_by_its_name():
+    with pytest.raises(ValueError, match="HEIC, which OpenCV can't decode"):
+        images_cv.decode(b"\0\0\0\x18ftypheic" + bytes(100))
+    with pytest.raises(ValueError, match="not a picture"):
+        images_cv.decode(b"\0\0\0\x18ftypmp42" + bytes(100))

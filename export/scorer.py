@@ -1,0 +1,92 @@
+"""From files to rows: read, decode, crop, predict. The same in every thread, worker and engine."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from export.listing import Picture
+from export.predictor import Predictor
+from export.score_config import ScoreConfig
+from gender_tfds.images_cv import decode, resize
+from gender_tfds.run_folder import Prediction
+
+_BATCH = 32  # faces that the model sees at once
+
+
+class Scorer:
+    """Makes the rows of pictures. May be called from several threads at once.
+
+    Args:
+      predictor_of_thread: returns the calling thread's predictor; see `predictor.predictor_of_thread`.
+      config: how to score.
+    """
+
+    def __init__(self, predictor_of_thread: Callable[[], Predictor], config: ScoreConfig) -> None:
+        self._predictor_of_thread = predictor_of_thread
+        self._config = config
+
+    def score(self, pictures: Sequence[Picture]) -> list[list[dict[str, Any]]]:
+        """Returns for each picture its rows, with the columns of `ScoreConfig.table_columns`."""
+        predictor = self._predictor_of_thread()
+        looked_at = [self._look(picture, predictor.image_size) for picture in pictures]
+        crops = [crop for _, found in looked_at for crop in found]
+        scores = iter(self._predict(predictor, crops))
+        return [
+            [row | self._prediction(row["path"], next(scores)) for row, _ in zip(rows, found, strict=True)]
+            if found
+            else rows
+            for rows, found in looked_at
+        ]
+
+    def _look(self, picture: Picture, size: int) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+        """Returns the rows that a picture will have, and the crop for each of them; none for a row with an error."""
+        row: dict[str, Any] = {"path": picture.name}
+        try:
+            if picture.error:
+                raise ValueError(picture.error)
+            encoded = read_file(picture.path)
+            if "sha256" in self._config.columns:
+                row["sha256"] = hashlib.sha256(encoded).hexdigest()
+            image = decode(encoded)
+        except ValueError as error:
+            return [row | {"error": str(error)}], []
+        if self._config.columns:
+            row["height"], row["width"] = image.shape[:2]
+        return [row], [resize(image, size)]
+
+    def _predict(self, predictor: Predictor, crops: Sequence[np.ndarray]) -> list[float]:
+        scores: list[float] = []
+        for start in range(0, len(crops), _BATCH):
+            images = np.stack(crops[start : start + _BATCH])
+            p_female = predictor.predict(images)
+            if self._config.tta:
+                p_female = (p_female + predictor.predict(np.ascontiguousarray(images[:, :, ::-1]))) / 2
+            scores += p_female.tolist()
+        return scores
+
+    def _prediction(self, path: str, p_female: float) -> dict[str, Any]:
+        config = self._config
+        prediction = Prediction.from_probability(path, p_female, config.min_confidence, config.threshold)
+        return {name: getattr(prediction, name) for name in ("gender", "confidence", "p_female")}
+
+
+def read_file(path: str) -> bytes:
+    """Returns the content of a regular file; never waits for a pipe's other end.
+
+    Raises:
+      ValueError: there is no such file, it is not a regular one, or it can't be read.
+    """
+    try:
+        # a pipe opened to be read would wait for somebody who writes, and a device may do anything
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError("not a regular file")
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ValueError(error.strerror or "can't be read") from error

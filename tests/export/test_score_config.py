@@ -1,0 +1,24 @@
+"""What decides the rows."""
+
+import pytest
+
+from export.score_config import ScoreConfig
+from gender_tfds.command_line import UserError
+
+
+def test_columns_are_added_in_the_order_given():
+    assert list(ScoreConfig().table_columns()) == ["path", "gender", "confidence", "p_female", "error"]
+    config = ScoreConfig(columns=("sha256", "width")).checked()
+    assert list(config.table_columns())[-2:] == ["sha256", "width"]
+
+
+@pytest.mark.parametrize("columns", [("colour",), ("width", "width")])
+def test_a_column_that_is_none_is_told(columns):
+    with pytest.raises(UserError, match="give some of width, height, sha256, each once"):
+        ScoreConfig(columns=columns).checked()
+
+
+def test_flags_are_those_that_differ_from_the_defaults():
+    assert ScoreConfig().flags() == []
+    config = ScoreConfig(tta=True, columns=("width", "height"), threshold=0.4)
+    assert config.flags() == ["--threshold=0.4", "--tta=True", "--columns=width,height"]
