@@ -1,6 +1,7 @@
 """The console commands of export: their flags, and nothing that takes long to import."""
 
 import dataclasses
+import json
 import logging
 import os
 import pathlib
@@ -21,12 +22,13 @@ log = logging.getLogger(__name__)
 class ExportPolicy:
     """What to export, and where to."""
 
-    workdir: str = setting(dataclasses.MISSING, "folder of the run")
-    output_dir: str = setting(dataclasses.MISSING, "folder for the artefacts; those of the same formats are replaced")
+    workdir: str | None = setting(None, "folder of the run")
+    output_dir: str | None = setting(None, "folder for the artefacts; those of the same formats are replaced")
     formats: tuple[str, ...] = setting(
         ("saved_model", "float32", "float16", "dynamic_int8", "int8"), "artefacts to make, from the default's"
     )
     data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
+    describe: str | None = setting(None, "print what an artefact says of itself, as JSON, and export nothing")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,14 @@ class ScorePolicy:
 
 
 def _export(policy: ExportPolicy) -> int | None:
+    if policy.describe:
+        from export.predictor import load_predictor
+
+        print(json.dumps(load_predictor(policy.describe).metadata, indent=2))
+        return None
+    for name in ("workdir", "output_dir"):
+        if not getattr(policy, name):
+            raise UserError(f"--{name} is required, unless --describe is given; gender-export --help tells")
     # the converter is TensorFlow's, also for a run that was trained on JAX
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with without_native_noise():

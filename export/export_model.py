@@ -7,20 +7,19 @@ import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from export import parity, saved_model, tflite
+from export.metadata import make_metadata
 from export.predictor import load_predictor
-from gender_tfds import faces, reading, run_folder
+from gender_tfds import reading, run_folder
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
-from gender_tfds.licences import licences
-from gender_tfds.saved_run import data_note, dataset_names, load_classifier, load_record
+from gender_tfds.saved_run import dataset_names, load_classifier, load_record
 
 log = logging.getLogger(__name__)
 
@@ -123,23 +122,6 @@ def publish(
             raise RefusedError(failure)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return {"file": path.name, "bytes": sum(file.stat().st_size for file in files), **dataclasses.asdict(result)}
-
-
-def make_metadata(image_size: int, record: dict[str, Any]) -> dict[str, Any]:
-    """Returns what travels inside every artefact, so that the file alone is enough to use it."""
-    return {
-        "labels": list(faces.GENDERS),
-        "image_size": image_size,
-        "threshold": run_folder.THRESHOLD,
-        "input": "RGB pixels in [0, 255] of a cropped, upright face",
-        "crop": dataset_names(record)[0],
-        "output": "probability of female: perceived gender, binary, by annotation",
-        "note": data_note(record),
-        "data": record["data"]["name"],
-        "data_sha256": record["data"]["sha256"],
-        "licence": licences(record),
-        "version": metadata.version("gender-classifier"),
-    }
 
 
 def _test_faces(record: dict[str, Any], data_dir: str | None, max_faces: int) -> tuple[list[bytes], pd.DataFrame]:

@@ -7,27 +7,29 @@ import pathlib
 import threading
 import zipfile
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from gender_tfds import faces
+from export.metadata import METADATA, check_metadata, make_metadata
+from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
 from gender_tfds.terminal import without_native_noise
 
 EXTRA = "assets.extra"  # where SavedModel puts what the graph does not read
-METADATA = "metadata.json"  # travels inside each artefact: labels, image_size and what else gender-export knows
 
 
 class Predictor(Protocol):
     """What every artefact looks like to a scorer.
 
     Attributes:
+      metadata: the facts that travel with it; see `metadata.check_metadata`.
       image_size: height and width of the model's input in pixels.
       note: what must be said beside its answers.
     """
 
+    metadata: dict[str, Any]
     image_size: int
     note: str
 
@@ -47,7 +49,7 @@ class TFLitePredictor:
 
         try:
             with zipfile.ZipFile(path) as archive:
-                self.metadata = json.loads(archive.read(METADATA))
+                self.metadata = check_metadata(json.loads(archive.read(METADATA)))
             self._interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
             with without_native_noise():
                 self._interpreter.allocate_tensors()
@@ -76,12 +78,23 @@ class KerasPredictor:
     """A run folder's `.keras` file."""
 
     def __init__(self, path: pathlib.Path) -> None:
-        from gender_tfds.saved_run import data_note, is_run, load_classifier, load_record
+        from gender_tfds.saved_run import is_run, load_classifier, load_record
 
         self._model = load_classifier(path)
         self._lock = threading.Lock()  # Keras compiles its function while it is first called
         self.image_size = self._model.input_shape[1]
-        self.note = data_note(load_record(path.parent)) if is_run(path.parent) else faces.LABEL_NOTE
+        # beside a run's record it is the run's; alone it says nothing of its data
+        self.metadata = (
+            make_metadata(self.image_size, load_record(path.parent))
+            if is_run(path.parent)
+            else {
+                "labels": list(faces.GENDERS),
+                "image_size": self.image_size,
+                "threshold": run_folder.THRESHOLD,
+                "note": faces.LABEL_NOTE,
+            }
+        )
+        self.note = self.metadata["note"]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         with self._lock:
@@ -103,7 +116,8 @@ class SavedModelPredictor:
             self._model = tf.saved_model.load(str(folder))
             self._pixels = self._model.signatures["serving_pixels"]
             self._encoded = self._model.signatures["serving_default"]
-            self.note = str(json.loads((folder / EXTRA / METADATA).read_text())["note"])
+            self.metadata = check_metadata(json.loads((folder / EXTRA / METADATA).read_text()))
+            self.note = str(self.metadata["note"])
             self.image_size = int(self._pixels.structured_input_signature[1]["images"].shape[1])
         except Exception as error:  # TensorFlow raises whatever damaged variables or a foreign model lead to
             raise _not_ours(path, error) from error

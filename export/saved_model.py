@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.predictor import EXTRA, METADATA
+from export.metadata import METADATA
+from export.predictor import EXTRA
 from gender_tfds import faces, run_folder
 from gender_tfds.images_tf import decode_and_resize
 

@@ -3,7 +3,6 @@
 import dataclasses
 
 from gender_tfds.command_line import UserError, setting
-from gender_tfds.run_folder import THRESHOLD
 
 EXTRA_COLUMNS = {"width": int, "height": int, "sha256": str}  # of the picture; --columns chooses from them
 
@@ -12,7 +11,9 @@ EXTRA_COLUMNS = {"width": int, "height": int, "sha256": str}  # of the picture; 
 class ScoreConfig:
     """How pictures are scored."""
 
-    threshold: float = setting(THRESHOLD, "probability over which female is predicted", lower=0, upper=1)
+    threshold: float | None = setting(
+        None, "probability over which female is predicted; the model's own if left out", lower=0, upper=1
+    )
     min_confidence: float = setting(
         0.0, "below this confidence a face is undecided; a run's report proposes values", lower=0, upper=1
     )

@@ -32,11 +32,13 @@ class Scorer:
     def score(self, pictures: Sequence[Picture]) -> list[list[dict[str, Any]]]:
         """Returns for each picture its rows, with the columns of `ScoreConfig.table_columns`."""
         predictor = self._predictor_of_thread()
+        own = predictor.metadata["threshold"]
+        threshold = own if self._config.threshold is None else self._config.threshold
         looked_at = [self._look(picture, predictor.image_size) for picture in pictures]
         crops = [crop for _, found in looked_at for crop in found]
         scores = iter(self._predict(predictor, crops))
         return [
-            [row | self._prediction(row["path"], next(scores)) for row, _ in zip(rows, found, strict=True)]
+            [row | self._prediction(row["path"], next(scores), threshold) for row, _ in zip(rows, found, strict=True)]
             if found
             else rows
             for rows, found in looked_at
@@ -68,9 +70,8 @@ class Scorer:
             scores += p_female.tolist()
         return scores
 
-    def _prediction(self, path: str, p_female: float) -> dict[str, Any]:
-        config = self._config
-        prediction = Prediction.from_probability(path, p_female, config.min_confidence, config.threshold)
+    def _prediction(self, path: str, p_female: float, threshold: float) -> dict[str, Any]:
+        prediction = Prediction.from_probability(path, p_female, self._config.min_confidence, threshold)
         return {name: getattr(prediction, name) for name in ("gender", "confidence", "p_female")}
 
 

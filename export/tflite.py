@@ -14,7 +14,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from export.predictor import METADATA
+from export.metadata import METADATA
 from gender_tfds import run_folder
 from gender_tfds.terminal import without_native_noise
 

@@ -27,4 +27,6 @@ def licences(record: dict[str, Any], *judged: str) -> str:
         said.append("Training started from ImageNet, whose pictures may be used for non-commercial research only.")
     elif source != "none":
         said.append(f"Training started from {source}, whose data's licence holds too.")
+    if settings.get("teacher"):
+        said.append("Another model was its teacher, whose data's licence holds too.")
     return " ".join(said)

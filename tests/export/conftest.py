@@ -95,7 +95,7 @@ def model_copy(model):
 @pytest.fixture(scope="session")
 def facts(model, run):
     """The metadata that goes into each artefact."""
-    from export.export_model import make_metadata
+    from export.metadata import make_metadata
     from gender_tfds.saved_run import load_record
 
     return make_metadata(model.input_shape[1], load_record(run))
@@ -106,6 +106,7 @@ class Brightness:
 
     image_size = 16
     note = "no model"
+    metadata = {"threshold": 0.5}  # noqa: RUF012
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return (images.reshape(len(images), -1).mean(axis=1, dtype=np.float64) / 255).astype(np.float32)

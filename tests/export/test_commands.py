@@ -328,3 +328,14 @@ def test_an_exporters_mistake_is_one_sentence_and_2(run, data_dir, tmp_path, fla
     assert message.startswith("gender-export: ")
     assert told in message
     assert not (tmp_path / "out").exists()
+
+
+def test_an_artefact_describes_itself(artefacts, facts, tmp_path, capsys):
+    for file in ("model_int8.tflite", "saved_model"):
+        assert commands.export([f"--describe={artefacts / file}"]) == 0
+        assert json.loads(capsys.readouterr().out) == facts
+    (tmp_path / "x.tflite").write_bytes(b"x")
+    assert commands.export([f"--describe={tmp_path}/x.tflite"]) == 2
+    assert "is damaged" in sentence(capsys.readouterr())
+    assert commands.export([f"--workdir={tmp_path}"]) == 2
+    assert "--output_dir is required" in sentence(capsys.readouterr())

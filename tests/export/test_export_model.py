@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from export import export_model, saved_model, tflite
-from export.export_model import EMITTERS, RESULTS, RefusedError, export_run, make_metadata, publish
+from export.export_model import EMITTERS, RESULTS, RefusedError, export_run, publish
+from export.metadata import make_metadata
 from export.predictor import load_predictor
 from gender_tfds import run_folder
 from gender_tfds.command_line import UserError

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from export.export_model import EMITTERS
-from export.predictor import LOADERS, METADATA, decode_all, load_predictor
+from export.metadata import METADATA
+from export.predictor import LOADERS, decode_all, load_predictor
 from gender_tfds import faces, images_cv, run_folder
 from gender_tfds.command_line import UserError
 from tests.export.conftest import loaded_by
@@ -93,7 +94,9 @@ def not_a_model(folder: pathlib.Path, artefacts: pathlib.Path) -> dict[str, path
 
     good = (artefacts / "model_float32.tflite").read_bytes()
     with zipfile.ZipFile(folder / "only_zip.tflite", "w") as archive:
-        archive.writestr(METADATA, json.dumps({"image_size": 32, "note": ""}))
+        archive.writestr(
+            METADATA, json.dumps({"labels": list(faces.GENDERS), "image_size": 32, "threshold": 0.5, "note": ""})
+        )
     contents = {
         "random.tflite": os.urandom(5000),
         "empty.tflite": b"",

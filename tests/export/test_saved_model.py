@@ -1,5 +1,6 @@
 """The SavedModel answers in a process that can't import this project, encoded pictures as well as pixels."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -9,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from export.predictor import METADATA, decode_all
+from export.metadata import METADATA
+from export.predictor import decode_all
 from gender_tfds import faces
 
 # Runs where nothing of this project can be imported, though it is installed.
@@ -106,3 +108,17 @@ def test_the_stranger_notices_what_it_may_not_have(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "the project can be imported" in done.stderr
+
+
+def test_tensorflow_servings_request(artefacts, chosen, answers):
+    """Read as TensorFlow Serving reads it: `b64` is decoded, and a signature with one input gets the list of values."""
+    import tensorflow as tf
+
+    body = json.dumps({"instances": [{"b64": base64.b64encode(data).decode()} for data in chosen]})
+    signature = tf.saved_model.load(str(artefacts / "saved_model" / "1")).signatures["serving_default"]
+    (name,) = signature.structured_input_signature[1]
+    values = [base64.b64decode(instance["b64"]) for instance in json.loads(body)["instances"]]
+    answer = signature(**{name: tf.constant(values)})
+    np.testing.assert_allclose(answer["p_female"], answers["encoded_p_female"], atol=1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        signature(**{name: tf.constant([json.dumps(one) for one in json.loads(body)["instances"]])})

@@ -181,7 +181,8 @@ class Interrupted:
     """A predictor that is interrupted at one of its calls."""
 
     def __init__(self, predictor, calls: int, error: type[BaseException] = KeyboardInterrupt):
-        self.image_size, self._predictor, self._calls, self._error = predictor.image_size, predictor, calls, error
+        self.image_size, self.metadata = predictor.image_size, predictor.metadata
+        self._predictor, self._calls, self._error = predictor, calls, error
 
     def predict(self, images):
         if not self._calls:
@@ -258,7 +259,7 @@ def test_rows_are_on_disk_after_each_batch(hundred, brightness, tmp_path):
     partial, sizes = tmp_path / "table.csv.partial", []
 
     class Watching:
-        image_size = brightness.image_size
+        image_size, metadata = brightness.image_size, brightness.metadata
 
         def predict(self, images):
             sizes.append(partial.stat().st_size)

@@ -20,8 +20,9 @@ class LeftSide:
 
     image_size = 16
 
-    def __init__(self):
+    def __init__(self, threshold=0.5):
         self.batches = []
+        self.metadata = {"threshold": threshold}
 
     def predict(self, images):
         self.batches.append(len(images))
@@ -70,6 +71,9 @@ def test_threshold_and_least_confidence(face):
     p_female = row["p_female"]
     ((over,),), ((under,),) = score([face], threshold=p_female - 0.01), score([face], threshold=p_female + 0.01)
     assert (over["gender"], under["gender"]) == ("female", "male")
+    # without one, the model's own counts
+    ((own,),) = score([face], LeftSide(threshold=p_female + 0.01))
+    assert own["gender"] == "male" != score([face], LeftSide(threshold=p_female - 0.01))[0][0]["gender"]
     ((undecided,),) = score([face], min_confidence=1.0)
     assert (undecided["gender"], undecided["p_female"]) == ("undecided", p_female)
 

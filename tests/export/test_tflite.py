@@ -13,7 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 
 from export import export_model, tflite
-from export.predictor import METADATA, decode_all, load_predictor
+from export.metadata import METADATA
+from export.predictor import decode_all, load_predictor
 from gender_tfds import faces, run_folder
 
 FORMATS = {name: file for name, (_, file, _) in export_model.EMITTERS.items() if file.endswith(".tflite")}

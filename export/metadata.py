@@ -1,0 +1,48 @@
+"""What travels inside every artefact, so that the file alone is enough to use it."""
+
+import importlib.metadata
+from typing import Any
+
+from gender_tfds import faces, run_folder
+from gender_tfds.licences import licences
+from gender_tfds.saved_run import data_note, dataset_names
+
+METADATA = "metadata.json"  # the file's name inside an artefact
+
+
+def make_metadata(image_size: int, record: dict[str, Any]) -> dict[str, Any]:
+    """Returns the facts about a model.
+
+    Args:
+      image_size: height and width of its input in pixels.
+      record: content of its run's `config.json`.
+    """
+    return {
+        "labels": list(faces.GENDERS),
+        "image_size": image_size,
+        "threshold": run_folder.THRESHOLD,
+        "input": "RGB pixels in [0, 255] of a cropped, upright face",
+        "crop": dataset_names(record)[0],
+        "output": "probability of female: perceived gender, binary, by annotation",
+        "note": data_note(record),
+        "data": record["data"]["name"],
+        "data_sha256": record["data"]["sha256"],
+        "licence": licences(record),
+        "version": importlib.metadata.version("gender-classifier"),
+    }
+
+
+def check_metadata(content: Any) -> dict[str, Any]:
+    """Returns an artefact's metadata, of which a scorer needs labels, input size, threshold and note.
+
+    Raises:
+      ValueError: it lacks one of them, or the model answers other labels than this program's.
+    """
+    missing = {"labels", "image_size", "threshold", "note"} - set(content if isinstance(content, dict) else ())
+    if missing:
+        raise ValueError(f"its metadata has no {', '.join(sorted(missing))}")
+    if content["labels"] != list(faces.GENDERS):
+        raise ValueError(f"its labels are {content['labels']}, not {list(faces.GENDERS)}")
+    if not 0 <= float(content["threshold"]) <= 1:
+        raise ValueError(f"its threshold is {content['threshold']}, no probability")
+    return content
