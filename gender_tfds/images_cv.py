@@ -45,7 +45,7 @@ def decode(encoded: bytes) -> np.ndarray:
 def resize(image: np.ndarray, size: int) -> np.ndarray:
     """Returns the centred square of a picture, uint8 (height, width, 3), as uint8 (size, size, 3).
 
-    Shrinks by area averaging and enlarges bilinearly, exactly as `images_tf.decode_and_resize` does in a graph.
+    Shrinks by area averaging and enlarges bilinearly, as `images_tf.decode_and_resize` does in a graph.
     """
     height, width = image.shape[:2]
     side = min(height, width)
