@@ -6,6 +6,7 @@ PRESET ?= seed
 TRAIN_FLAGS ?=
 PYTEST_FLAGS ?= -n 2 --dist loadscope
 UTKFACE_DIR ?=
+FAIRFACE_DIR ?=
 RUN ?= runs/$(DATASET)
 
 BIN := .venv/bin
@@ -13,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lock clean settings FORCE
+.PHONY: help run model test check lock clean settings FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 16
@@ -179,3 +180,25 @@ ifeq ($(DATASET),drawn_faces)
 	@echo "  make run DATASET=utkface                       downloads it with kagglehub"
 	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes it from a folder"
 endif
+
+# ---- The packaged models, in export/models: `accurate` is the preset wide; `device` is the preset device, taught by it.
+# Hours on two cores; interrupted, the same command goes on.
+
+MODEL_RUN := runs/model
+MODEL_FILES := export/models
+
+model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FAIRFACE_DIR=folder
+	@for folder in '$(UTKFACE_DIR)' '$(FAIRFACE_DIR)'; do if [ ! -d "$$folder" ]; then \
+		echo "error: make model needs UTKFACE_DIR=folder and FAIRFACE_DIR=folder; '$$folder' is not a directory" >&2; \
+		exit 2; fi; done
+	@$(BIN)/tfds build --data_dir=$(MODEL_RUN)/data --manual_dir='$(UTKFACE_DIR)' --imports=gender_tfds.utkface utkface
+	@$(BIN)/tfds build --data_dir=$(MODEL_RUN)/data --manual_dir='$(FAIRFACE_DIR)' --imports=gender_tfds.fairface fairface
+	@$(BIN)/gender-train --preset=wide --data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/wide --resume
+	@$(BIN)/gender-train --preset=device --teacher=$(MODEL_RUN)/wide/cnn_gender_classifier.keras \
+		--data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/device --resume
+	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/wide --output_dir=$(MODEL_RUN)/wide/artefacts --formats=float16
+	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/device --output_dir=$(MODEL_RUN)/device/artefacts --formats=int8,float32
+	@cp $(MODEL_RUN)/wide/artefacts/model_float16.tflite $(MODEL_FILES)/gender_accurate_float16.tflite
+	@cp $(MODEL_RUN)/device/artefacts/model_int8.tflite $(MODEL_FILES)/gender_device_int8.tflite
+	@cp $(MODEL_RUN)/device/artefacts/model_float32.tflite $(MODEL_FILES)/gender_device_float32.tflite
+	@echo "Made $(MODEL_FILES)/gender_*.tflite; measured on test faces in $(MODEL_RUN)/*/metrics.json: update its README.md"

@@ -8,6 +8,7 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
+from export.packaged import DEFAULT, MODELS, model_path
 from export.score_config import ScoreConfig
 from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, UserError, setting
 from gender_tfds.terminal import without_native_noise
@@ -28,7 +29,9 @@ class ExportPolicy:
         ("saved_model", "float32", "float16", "dynamic_int8", "int8"), "artefacts to make, from the default's"
     )
     data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
-    describe: str | None = setting(None, "print what an artefact says of itself, as JSON, and export nothing")
+    describe: str | None = setting(
+        None, "print what an artefact, or a packaged model, says of itself, as JSON, and export nothing"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,13 +44,21 @@ class ScorePolicy:
         " 'photos/*.jpg'; or - for paths on standard input",
         positional=True,
     )
-    model: str = setting(dataclasses.MISSING, "a .tflite file, a .keras file, or the folder of a SavedModel")
+    model: str = setting(
+        DEFAULT,
+        f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel",
+    )
     input: str | None = setting(None, "one more INPUT, for names that begin with a dash")
     output: str = setting("-", "the .csv, .jsonl or .parquet file to write; - prints CSV")
     resume: bool = setting(False, "go on with an interrupted table; start if there is none")
     overwrite: bool = setting(False, "replace the table")
     follow_links: bool = setting(False, "read links that lead out of a directory, and links to folders")
     threads: int = setting(0, "to work in; 0 is one for each processor", lower=0)
+    runner: str | None = setting(
+        None,
+        "score on Apache Beam with this runner, such as DirectRunner or DataflowRunner; --output becomes several files",
+    )
+    beam_options: tuple[str, ...] = setting((), "options of the runner, such as direct_num_workers=2")
     summary: bool = setting(False, "print how many faces were predicted what, and errors by reason")
     histogram: str | None = setting(None, "a .png file for a histogram of the probabilities")
 
@@ -56,7 +67,7 @@ def _export(policy: ExportPolicy) -> int | None:
     if policy.describe:
         from export.predictor import load_predictor
 
-        print(json.dumps(load_predictor(policy.describe).metadata, indent=2))
+        print(json.dumps(load_predictor(model_path(policy.describe)).metadata, indent=2))
         return None
     for name in ("workdir", "output_dir"):
         if not getattr(policy, name):
@@ -89,13 +100,16 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
     if policy.histogram and not policy.histogram.lower().endswith(".png"):
         raise UserError(f"--histogram={policy.histogram} does not end in .png")
     listing, columns = Listing(inputs, follow_links=policy.follow_links), config.table_columns()
+    if policy.runner:
+        return _score_on_beam(policy, config, inputs)
     output = pathlib.Path(policy.output)
     if policy.output != STDOUT and output.is_file() and policy.resume:
         summary = summarize_complete(output, columns, listing)
         log.info("%s is complete; nothing to resume.", output)
         return _finish(policy, summary)
-    of_thread = predictor_of_thread(policy.model)
-    begun_with = " ".join([identify(policy.model), *config.flags()])
+    model = model_path(policy.model)
+    of_thread = predictor_of_thread(model)
+    begun_with = " ".join([identify(model), *config.flags()])
     writer = (
         StdoutWriter(columns)
         if policy.output == STDOUT
@@ -108,6 +122,29 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         log.info("Files that are no pictures by their suffix, and get no row: %d.", listing.others)
     log.info("%s: %s. %s", "Scored" if policy.output == STDOUT else output, summary.line(), of_thread().note)
     return _finish(policy, summary)
+
+
+def _score_on_beam(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:
+    for name in ("resume", "overwrite", "threads", "summary", "histogram"):
+        if getattr(policy, name):
+            raise UserError(f"--{name} is not for --runner: the engine begins, retries and divides the work itself")
+    if policy.output == "-":
+        raise UserError(
+            "--output is required with --runner: a .csv, .jsonl or .parquet path, which becomes several files"
+        )
+    from export.score_beam import score_on_beam
+
+    counts = score_on_beam(
+        model_path(policy.model),
+        config,
+        inputs,
+        policy.output,
+        runner=policy.runner,
+        options=policy.beam_options,
+        follow_links=policy.follow_links,
+    )
+    log.info("%s in several files: %d rows, %d with errors.", policy.output, counts["rows"], counts["errors"])
+    return SOME_ERRORS if counts["errors"] else None
 
 
 def _finish(policy: ScorePolicy, summary: "Summary") -> int | None:
@@ -129,7 +166,7 @@ EXPORT = Command(
 SCORE = Command(
     name="gender-score",
     summary="score face pictures; write a row for each, also for those that can't be read",
-    example="gender-score --model=artefacts/model_float32.tflite pictures --output=predictions.csv",
+    example="gender-score photos --output=predictions.csv --summary",
     settings=(ScorePolicy, ScoreConfig),
     main=_score,
 )

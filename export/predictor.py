@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from export.metadata import METADATA, check_metadata, make_metadata
+from export.packaged import MODELS
 from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
@@ -145,7 +146,7 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
       UserError: no such file or folder, no artefact of a known kind, or a damaged one.
     """
     path = pathlib.Path(path)
-    kinds = "a .tflite file, a .keras file, or the folder of a SavedModel"
+    kinds = f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel"
     if not path.exists():
         raise UserError(f"--model={path} does not exist; give {kinds}")
     suffix = "" if path.is_dir() else path.suffix or "no suffix"

@@ -6,9 +6,12 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from gender_tfds.command_line import UserError
+
+if TYPE_CHECKING:
+    import pyarrow
 
 PARQUET = ".parquet"
 
@@ -130,6 +133,14 @@ def whole_rows(file: BinaryIO, records: Records) -> Iterator[bytes]:
         if records.is_whole(pending):
             yield pending
             pending = b""
+
+
+def parquet_schema(columns: dict[str, type]) -> "pyarrow.Schema":
+    """Returns Parquet's schema of the columns."""
+    import pyarrow as pa
+
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    return pa.schema([(column, types[kind]) for column, kind in columns.items()])
 
 
 def as_unicode(name: str) -> str:

@@ -17,17 +17,42 @@ from gender_tfds.run_folder import Prediction
 _BATCH = 32  # faces that the model sees at once
 
 
+def read_file(path: str) -> bytes:
+    """Returns the content of a regular file; never waits for a pipe's other end.
+
+    Raises:
+      ValueError: there is no such file, it is not a regular one, or it can't be read.
+    """
+    try:
+        # a pipe opened to be read would wait for somebody who writes, and a device may do anything
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError("not a regular file")
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ValueError(error.strerror or "can't be read") from error
+
+
 class Scorer:
     """Makes the rows of pictures. May be called from several threads at once.
 
     Args:
       predictor_of_thread: returns the calling thread's predictor; see `predictor.predictor_of_thread`.
       config: how to score.
+      read: returns a file's bytes; raises ValueError with the reason if there are none.
     """
 
-    def __init__(self, predictor_of_thread: Callable[[], Predictor], config: ScoreConfig) -> None:
+    def __init__(
+        self,
+        predictor_of_thread: Callable[[], Predictor],
+        config: ScoreConfig,
+        read: Callable[[str], bytes] = read_file,
+    ) -> None:
         self._predictor_of_thread = predictor_of_thread
         self._config = config
+        self._read = read
 
     def score(self, pictures: Sequence[Picture]) -> list[list[dict[str, Any]]]:
         """Returns for each picture its rows, with the columns of `ScoreConfig.table_columns`."""
@@ -50,7 +75,7 @@ class Scorer:
         try:
             if picture.error:
                 raise ValueError(picture.error)
-            encoded = read_file(picture.path)
+            encoded = self._read(picture.path)
             if "sha256" in self._config.columns:
                 row["sha256"] = hashlib.sha256(encoded).hexdigest()
             image = decode(encoded)
@@ -73,21 +98,3 @@ class Scorer:
     def _prediction(self, path: str, p_female: float, threshold: float) -> dict[str, Any]:
         prediction = Prediction.from_probability(path, p_female, self._config.min_confidence, threshold)
         return {name: getattr(prediction, name) for name in ("gender", "confidence", "p_female")}
-
-
-def read_file(path: str) -> bytes:
-    """Returns the content of a regular file; never waits for a pipe's other end.
-
-    Raises:
-      ValueError: there is no such file, it is not a regular one, or it can't be read.
-    """
-    try:
-        # a pipe opened to be read would wait for somebody who writes, and a device may do anything
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise ValueError("not a regular file")
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise ValueError(error.strerror or "can't be read") from error

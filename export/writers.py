@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from export.records import PARQUET, CsvRecords, as_unicode, no_table, records_of, whole_rows
+from export.records import PARQUET, CsvRecords, as_unicode, no_table, parquet_schema, records_of, whole_rows
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
 
@@ -159,8 +159,7 @@ class TableWriter:
         import pyarrow as pa
         from pyarrow import parquet
 
-        types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-        schema = pa.schema([(column, types[kind]) for column, kind in self._columns.items()])
+        schema = parquet_schema(self._columns)
         self._file.seek(0)
         rows = (self._decode(data) for data in whole_rows(self._file, self._records))
         rows = (row | {"path": as_unicode(row["path"])} for row in rows)

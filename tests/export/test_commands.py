@@ -78,7 +78,7 @@ def test_scoring_with_errors_ends_with_3(command, pictures, capsys):
         ({"--modle": "x"}, "unknown flag 'modle'"),
         ({"--resume": "maybe"}, "--resume"),
         ({"--input": ""}, "INPUTS is required"),
-        ({"--model": ""}, "--model is required"),
+        ({"--model": ""}, "is a folder without a SavedModel"),
         ({"--output": ""}, "is a directory"),
         ({"--output": "table.xls"}, "ends in none of .csv, .jsonl, .parquet"),
         ({"--input": "/nowhere"}, "--input=/nowhere does not exist; give a directory"),

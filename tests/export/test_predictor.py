@@ -146,10 +146,10 @@ def bad(artefacts, tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("missing.tflite", "does not exist; give a .tflite file, a .keras file, or the folder of a SavedModel"),
-        ("model.onnx", "is of no known kind; give a .tflite file"),
-        ("model", "is of no known kind; give a .tflite file"),
-        ("model.TFLITE.txt", "is of no known kind; give a .tflite file"),
+        ("missing.tflite", "a .tflite file, a .keras file, or the folder of a SavedModel"),
+        ("model.onnx", "is of no known kind; give a packaged model"),
+        ("model", "is of no known kind; give a packaged model"),
+        ("model.TFLITE.txt", "is of no known kind; give a packaged model"),
         ("random.tflite", "is damaged, or not an artefact of gender-export"),
         ("empty.tflite", "is damaged, or not an artefact of gender-export"),
         ("short.tflite", "is damaged, or not an artefact of gender-export"),

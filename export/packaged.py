@@ -1,0 +1,15 @@
+"""The trained models that come with the package, by name. How they were made and what they give: `models/README.md`."""
+
+import pathlib
+
+FOLDER = pathlib.Path(__file__).parent / "models"
+DEFAULT = "accurate"
+# name for --model -> file; `make model` makes them anew
+MODELS = {
+    "accurate": FOLDER / "gender_accurate_float16.tflite",
+}
+
+
+def model_path(name: str) -> pathlib.Path:
+    """Returns the file of a packaged model, or `name` as a path if no model is called so."""
+    return MODELS.get(name, pathlib.Path(name))

@@ -1,0 +1,146 @@
+"""The same scoring on Apache Beam: rows in no order, each once, in several files."""
+
+import logging
+import pathlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from export.listing import SUFFIXES, Listing, Picture
+from export.predictor import TFLitePredictor, predictor_of_thread
+from export.records import PARQUET, as_unicode, records_of
+from export.score_config import ScoreConfig
+from export.scorer import Scorer, read_file
+from gender_tfds.command_line import UserError
+
+_CHUNK = 32
+
+
+def score_on_beam(
+    model: pathlib.Path,
+    config: ScoreConfig,
+    inputs: Sequence[str],
+    output: str,
+    *,
+    runner: str,
+    options: Sequence[str] = (),
+    follow_links: bool = False,
+) -> dict[str, int]:
+    """Scores pictures with Beam, into `NAME-00000-of-00004.csv` and so on for the output `NAME.csv`.
+
+    Args:
+      model: the artefact. A `.tflite` travels with the job; others must lie where each worker finds them.
+      config: how to score.
+      inputs: as of `Listing`, on a file system that all workers share; or patterns of a remote one, such as
+        `gs://bucket/photos/**.jpg`.
+      output: path of the table, local or remote; its suffix is the format.
+      runner: Beam's name for the engine, such as `DirectRunner` or `DataflowRunner`.
+      options: of the engine, each `name=value` or `name`.
+      follow_links: as of `Listing`.
+
+    Returns:
+      The engine's counts: `rows` and `errors`.
+
+    Raises:
+      UserError: nothing to score, or the engine refuses its options.
+    """
+    path = pathlib.PurePath(output)
+    records = records_of(path, config.table_columns())
+    remote = [one for one in inputs if "://" in one]
+    if remote and len(remote) < len(inputs):
+        raise UserError(f"--input={','.join(inputs)}: with --runner give local inputs or remote patterns, not both")
+    content = model.read_bytes() if model.suffix == ".tflite" else None
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)  # it tells of every connection
+    flags = [f"--{option.removeprefix('--')}" for option in options]
+    try:
+        pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *flags]))
+    except (ValueError, SystemExit) as error:
+        raise UserError(f"--runner={runner} --beam_options={','.join(options)}: {error}") from error
+    if remote:
+        found = (
+            pipeline
+            | beam.Create(remote)
+            | beam.io.fileio.MatchAll()
+            | beam.Filter(_is_picture)
+            | beam.Map(lambda metadata: Picture(metadata.path, metadata.path))
+            | beam.Reshuffle()
+            | beam.BatchElements(min_batch_size=1, max_batch_size=_CHUNK)
+        )
+    else:
+        pictures = list(Listing(inputs, follow_links=follow_links))
+        chunks = [pictures[start : start + _CHUNK] for start in range(0, len(pictures), _CHUNK)]
+        found = pipeline | beam.Create(chunks) | beam.Reshuffle()
+    rows = found | beam.ParDo(_Score(model, content, config))
+    prefix = str(path.with_suffix("")) if "://" not in output else output.removesuffix(path.suffix)
+    if path.suffix == PARQUET:
+        schema = parquet_schema(config.table_columns())
+        (rows | beam.Map(_unicode_row) | beam.io.WriteToParquet(prefix, schema, file_name_suffix=path.suffix))
+    else:
+        (
+            rows
+            | beam.Map(records.encode)
+            | beam.io.WriteToText(
+                prefix,
+                file_name_suffix=path.suffix,
+                append_trailing_newlines=False,
+                coder=beam.coders.BytesCoder(),
+                header=records.header.decode() or None,
+            )
+        )
+    result = pipeline.run()
+    result.wait_until_finish()
+    counters = result.metrics().query()["counters"]
+    return {"rows": 0, "errors": 0} | {one.key.metric.name: one.committed or one.attempted for one in counters}
+
+
+class _Score(beam.DoFn):
+    """Makes rows; loads the model once for each worker's thread."""
+
+    def __init__(self, model: pathlib.Path, content: bytes | None, config: ScoreConfig) -> None:
+        super().__init__()
+        self._model = model
+        self._content = content
+        self._config = config
+        self._rows = beam.metrics.Metrics.counter("score", "rows")
+        self._errors = beam.metrics.Metrics.counter("score", "errors")
+
+    def setup(self) -> None:
+        if self._content is None:
+            of_thread = predictor_of_thread(self._model)
+        else:
+            with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+                file.write(self._content)
+                file.flush()
+                predictor = TFLitePredictor(pathlib.Path(file.name), threads=1)
+            of_thread = lambda: predictor  # noqa: E731
+        self._scorer = Scorer(of_thread, self._config, read=_read_anywhere)
+
+    def process(self, pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+        for rows in self._scorer.score([Picture(*picture) for picture in pictures]):
+            for row in rows:
+                self._rows.inc()
+                if row.get("error"):
+                    self._errors.inc()
+                yield row
+
+
+def _is_picture(metadata: Any) -> bool:
+    return pathlib.PurePath(metadata.path).suffix.lower() in SUFFIXES
+
+
+def _read_anywhere(path: str) -> bytes:
+    if "://" not in path:
+        return read_file(path)
+    try:
+        with FileSystems.open(path) as file:
+            return file.read()
+    except Exception as error:  # each file system has its own
+        raise ValueError(str(error)) from error
+
+
+def _unicode_row(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"path": as_unicode(row["path"])}
