@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from export.listing import SUFFIXES, Listing, Picture
 from export.predictor import TFLitePredictor, predictor_of_thread
-from export.records import PARQUET, as_unicode, records_of
+from export.records import PARQUET, as_unicode, parquet_schema, records_of
 from export.score_config import ScoreConfig
 from export.scorer import Scorer, read_file
 from gender_tfds.command_line import UserError
