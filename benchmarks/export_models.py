@@ -63,7 +63,7 @@ def export(name: str) -> Iterator[str]:
         emit, file, tolerance = export_model.EMITTERS[kind]
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            emit_model = functools.partial(emit, model, metadata=metadata)
+            emit_model = functools.partial(emit, model, metadata=metadata, calibration=None)
             try:
                 found = export_model.publish(emit_model, pathlib.Path(folder) / file, reference, encoded, tolerance)
                 said = (

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from export.predictor import EXTRA, METADATA
@@ -12,7 +13,9 @@ from gender_tfds import faces, run_folder
 from gender_tfds.images_tf import decode_and_resize
 
 
-def emit_saved_model(model: keras.Model, path: str | os.PathLike, metadata: dict[str, Any]) -> None:
+def emit_saved_model(
+    model: keras.Model, path: str | os.PathLike, metadata: dict[str, Any], calibration: np.ndarray | None = None
+) -> None:
     """Writes `path`, a folder with one version `1/`, as TensorFlow Serving wants it.
 
     Both signatures return `p_female`, float32 (n,), and `gender`, string (n,).

@@ -11,7 +11,8 @@ import pandas as pd
 import scipy.optimize
 import scipy.special
 
-from trainer.metrics import METRICS, predicted_labels, rate_interval
+from gender_tfds.face_slices import rate_interval
+from trainer.metrics import METRICS, predicted_labels
 
 TARGETS = (0.95, 0.97, 0.98, 0.99)  # accuracies for which a confidence is proposed
 _BOUNDS = (0.05, 20.0)

@@ -1,15 +1,14 @@
-"""The trainer's console commands: their flags, and nothing that takes long to import."""
+"""The console commands that train: their flags, and nothing that takes long to import."""
 
 import dataclasses
 import importlib.util
 import logging
 import pathlib
 
-from gender_tfds import run_folder
 from gender_tfds.command_line import Command, UserError, setting
-from gender_tfds.run_folder import THRESHOLD
 from gender_tfds.terminal import without_native_noise
 from trainer.config import TrainConfig
+from trainer.judging_commands import tell_judgement
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +46,6 @@ class TunePolicy(TrainPolicy):
     )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluatePolicy:
-    """What to judge, and on what."""
-
-    workdir: str = setting(dataclasses.MISSING, "folder of the run")
-    dataset: str | None = setting(None, "a data set to judge the run on; its own if left out")
-    split: str = setting("test", "split of the data set")
-    data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
-    min_confidence: float = setting(
-        0.5, "leave faces of a lower confidence undecided; the report of a run proposes values", lower=0.5, upper=1
-    )
-
-
 def _train(config: TrainConfig, policy: TrainPolicy) -> None:
     with without_native_noise():
         from trainer.train import train_and_evaluate
@@ -72,17 +58,7 @@ def _train(config: TrainConfig, policy: TrainPolicy) -> None:
         resume=policy.resume,
         overwrite=policy.overwrite,
     )
-    _say(metrics, pathlib.Path(policy.workdir))
-
-
-def _evaluate(policy: EvaluatePolicy) -> None:
-    with without_native_noise():
-        from trainer.evaluate import evaluate_workdir
-
-    metrics, folder = evaluate_workdir(
-        policy.workdir, policy.dataset, policy.split, policy.data_dir, policy.min_confidence
-    )
-    _say(metrics, folder)
+    tell_judgement(metrics, pathlib.Path(policy.workdir))
 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
@@ -138,26 +114,6 @@ def _tune(config: TrainConfig, policy: TunePolicy) -> None:
     log.info("Trials and pictures are in %s.", policy.workdir)
 
 
-def _say(metrics: dict, folder: pathlib.Path) -> None:
-    low, high = metrics["intervals"]["accuracy"]
-    worst = metrics["worst_slice"]
-    log.info(
-        "Accuracy %.4f (95 %% interval %.4f to %.4f) on %d faces of %s, split %s.%s",
-        *(metrics["accuracy"], low, high, metrics["n"], metrics["dataset"], metrics["split"]),
-        " Worst slice: {by} {slice}, error rate {error_rate:.4f} on {n} faces.".format(**worst) if worst else "",
-    )
-    if metrics["min_confidence"] > THRESHOLD:
-        decided = metrics["decided"]
-        log.info(
-            "With --min_confidence=%g, %d faces (%.1f %%) are decided, %s of them rightly.",
-            *(metrics["min_confidence"], decided["n"], 100 * decided["coverage"]),
-            "none" if decided["accuracy"] is None else f"{decided['accuracy']:.4f}",
-        )
-    log.info("%s", (folder / run_folder.CLASSIFICATION_REPORT).read_text().rstrip())
-    log.info("%s", metrics["note"])
-    log.info("Numbers and pictures are in %s.", folder)
-
-
 TRAIN = Command(
     name="gender-train",
     summary="train a gender classifier on a built data set; write a run folder with model, numbers and pictures",
@@ -165,13 +121,6 @@ TRAIN = Command(
     settings=(TrainConfig, TrainPolicy),
     main=_train,
     presets=PRESETS,
-)
-EVALUATE = Command(
-    name="gender-evaluate",
-    summary="judge a run's model again, on its own test faces or on another data set or split",
-    example="gender-evaluate --workdir=runs/first --split=validation",
-    settings=(EvaluatePolicy,),
-    main=_evaluate,
 )
 CROSS_VALIDATE = Command(
     name="gender-cross-validate",
@@ -189,4 +138,4 @@ TUNE = Command(
     main=_tune,
     presets=PRESETS,
 )
-train, evaluate, cross_validate, tune = TRAIN.run, EVALUATE.run, CROSS_VALIDATE.run, TUNE.run
+train, cross_validate, tune = TRAIN.run, CROSS_VALIDATE.run, TUNE.run

@@ -15,7 +15,7 @@ from gender_tfds import faces, reading, run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.run_folder import Prediction
 from gender_tfds.saved_run import data_note, load_classifier, load_record
-from trainer import calibration, judgement_plots, metrics, mistakes, model_card, report, slices
+from trainer import calibration, explain, judgement_plots, metrics, mistakes, model_card, report, slices
 from trainer.config import TrainConfig
 from trainer.input_pipeline import make_eval_dataset
 from trainer.plots import GALLERY
@@ -71,6 +71,7 @@ class Judgement:
       folds: to take instead of the split's own.
       folder: where to write.
       min_confidence: below it a face is undecided.
+      explained: right and wrong faces, so many of each, whose heat maps are drawn.
     """
 
     workdir: pathlib.Path
@@ -80,6 +81,7 @@ class Judgement:
     folds: Sequence[int] | None
     folder: pathlib.Path
     min_confidence: float = 0.0
+    explained: int = 0
 
     def run(self) -> dict:
         """Writes table, numbers and pictures; returns the content of `metrics.json`, which is the last file written."""
@@ -139,9 +141,16 @@ class Judgement:
         for name, (what, rows) in shown.items():
             images = [pictures[path] for path in rows["path"]]
             judgement_plots.plot_predictions(images, rows, self.folder / name, f"{title}: {what}")
+        if self.explained:
+            self._explain(explain.choose_examples(table, self.explained), title)
+
+    def _explain(self, examples: pd.DataFrame, title: str) -> None:
+        size = self.model.input_shape[1]
+        pictures = mistakes.read_pictures(self.builder, self.split, self.folds, set(examples["path"]), size)
+        explain.plot_explanations(self.model, examples, pictures, self.folder / run_folder.EXPLANATIONS, title)
 
 
-def read_table(path: pathlib.Path) -> pd.DataFrame:
+def read_table(path: str | pathlib.Path) -> pd.DataFrame:
     """Reads a `predictions.csv` with numbers as numbers and names as they are."""
     return pd.read_csv(path, dtype={"path": str, "gender": str, "group": str}, keep_default_na=False, na_values=[""])
 
@@ -164,6 +173,7 @@ def evaluate_workdir(
     split: str,
     data_dir: str | None,
     min_confidence: float = 0.0,
+    explained: int = 0,
 ) -> tuple[dict, pathlib.Path]:
     """Judges the model of a run folder again.
 
@@ -173,6 +183,7 @@ def evaluate_workdir(
       split: of it.
       data_dir: where it was built; where the run found its own if None.
       min_confidence: below it a face is undecided.
+      explained: right and wrong faces, so many of each, whose heat maps are drawn.
 
     Returns:
       The content of `metrics.json`, and the folder it is in: the run folder for the run's own test faces, else one
@@ -200,6 +211,7 @@ def evaluate_workdir(
         folds=folds,
         folder=folder,
         min_confidence=min_confidence,
+        explained=explained,
     )
     return judgement.run(), folder
 

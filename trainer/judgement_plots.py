@@ -11,9 +11,9 @@ import sklearn.calibration
 from matplotlib.axes import Axes
 
 from gender_tfds import faces, run_folder
+from gender_tfds.face_slices import BOTH, MIN_SLICE
 from trainer.metrics import CALIBRATION_BINS
 from trainer.plots import TRAIN_COLOUR, VALIDATION_COLOUR, plot_gallery, saved_figure
-from trainer.slices import BOTH, MIN_SLICE
 
 
 def plot_confusion_matrix(matrix: Sequence[Sequence[int]], path: pathlib.Path, title: str) -> None:

@@ -9,19 +9,12 @@ import scipy.stats
 import sklearn.metrics
 
 from gender_tfds import faces
+from gender_tfds.face_slices import rate_interval
 from gender_tfds.run_folder import THRESHOLD, UNDECIDED
 
 INFANT_AGE = 3  # labels of faces up to this age are little better than a guess
 CALIBRATION_BINS = 15
 _RESAMPLES = 1000
-
-
-def rate_interval(hits: int, n: int) -> list[float]:
-    """Returns the 95 % Wilson score interval of a rate, [low, high]; of nothing, [0, 1]."""
-    if not n:
-        return [0.0, 1.0]
-    interval = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
-    return [float(interval.low), float(interval.high)]
 
 
 def predicted_labels(table: pd.DataFrame) -> np.ndarray:

@@ -6,9 +6,10 @@ import huggingface_hub
 import pandas as pd
 
 from gender_tfds import run_folder
+from gender_tfds.face_slices import BOTH, MIN_SLICE
+from gender_tfds.licences import licences
 from gender_tfds.saved_run import dataset_names
-from trainer.report_tables import licences, measured, slice_table, worst
-from trainer.slices import BOTH, MIN_SLICE
+from trainer.report_tables import measured, slice_table, worst
 
 _IN_CARD = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "expected_calibration_error")
 
@@ -42,7 +43,7 @@ def make_model_card(record: dict[str, Any], numbers: dict[str, Any], slices: pd.
 ---
 # {record["settings"]["model"]} on {numbers["dataset"]}
 
-{numbers["note"]} {licences(record, numbers)}
+{numbers["note"]} {licences(record, numbers["dataset"].partition("/")[0])}
 
 **Input:** a cropped, upright face, RGB, {record["settings"]["image_size"]} × {record["settings"]["image_size"]} pixels
 in [0, 255]. **Output:** probability of female, in [0, 1].

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from gender_tfds import run_folder
-from trainer.report_tables import licences, measured, slice_table
+from gender_tfds.licences import licences
+from trainer.report_tables import measured, slice_table
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; color: #1b1b1b;
@@ -45,7 +46,7 @@ def make_report(
     title = f"{record['settings']['model']} on {numbers['dataset']}, split {numbers['split']}"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(numbers['note'])} {html.escape(licences(record, numbers))}</p>",
+        f"<p>{html.escape(numbers['note'])} {html.escape(licences(record, numbers['dataset'].partition('/')[0]))}</p>",
         f"<h2>Numbers</h2><p>In brackets: the 95 % interval.</p>{_facts(measured(numbers))}",
         f"<pre>{html.escape((folder / run_folder.CLASSIFICATION_REPORT).read_text())}</pre>",
         _picture(folder / run_folder.CONFUSION_MATRIX, "Confusion matrix"),
@@ -58,6 +59,7 @@ def make_report(
         _picture(folder / run_folder.CONFIDENT_ERRORS, "Most confident errors"),
         _picture(folder / run_folder.UNCERTAIN_FACES, "Most uncertain faces"),
         _picture(folder / run_folder.SAMPLE_PREDICTIONS, "Sample predictions"),
+        _picture(folder / run_folder.EXPLANATIONS, "What speaks for a prediction"),
         _picture(workdir / run_folder.ACCURACY_PLOT, "Accuracy over the epochs of training"),
         _picture(workdir / run_folder.LOSS_PLOT, "Loss over the epochs of training"),
         _picture(workdir / run_folder.TRAIN_BATCH, "Training faces after augmentation"),

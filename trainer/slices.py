@@ -1,37 +1,13 @@
 """The same numbers for groups of faces: by age, by ethnicity, and by both."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 
-from gender_tfds import faces
-from trainer.metrics import predicted_labels, rate_interval
+from gender_tfds.face_slices import MIN_SLICE, rate_interval, slice_members
+from trainer.metrics import predicted_labels
 
-# lower bounds of the age bands in years; the last is open
-AGE_BANDS = (0, 4, 10, 18, 30, 45, 60, 75)
-MIN_SLICE = 30  # a slice of fewer faces is marked and not ranked: its rate says too little
-BOTH = "age and ethnicity"
 _RATES = ("error_rate", "tpr", "fpr")
 COLUMNS = ("by", "slice", "n", *(f"{rate}{end}" for rate in _RATES for end in ("", "_low", "_high")), "ranked")
-
-
-def slice_members(table: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
-    """Returns which faces are in each slice that has any: (by, name) -> bool (n,).
-
-    Args:
-      table: columns `age` (years, -1 unknown) and `ethnicity` (class number, -1 unknown).
-    """
-    ages = table["age"].to_numpy()
-    bands = {}
-    for low, high in itertools.zip_longest(AGE_BANDS, AGE_BANDS[1:]):
-        bands[f"{low}-{high - 1}" if high else f"{low}+"] = (ages >= low) & (ages < (high or np.inf))
-    groups = {name: (table["ethnicity"] == number).to_numpy() for number, name in enumerate(faces.ETHNICITIES)}
-    members = {("age", name): chosen for name, chosen in bands.items()}
-    members |= {("ethnicity", name): chosen for name, chosen in groups.items()}
-    for (band, of_age), (group, of_group) in itertools.product(bands.items(), groups.items()):
-        members[BOTH, f"{band} {group}"] = of_age & of_group
-    return {key: chosen for key, chosen in members.items() if chosen.any()}
 
 
 def compute_slices(table: pd.DataFrame) -> pd.DataFrame:

@@ -201,7 +201,7 @@ def test_exporting_ends_with_0(run, data_dir, tmp_path, capsys):
 
 
 def test_a_refused_artefact_ends_with_1_and_says_why(run, data_dir, tmp_path, monkeypatch, capsys):
-    def swapped(model, path, metadata):
+    def swapped(model, path, metadata, calibration):
         import keras
 
         inputs = keras.Input(model.input_shape[1:])

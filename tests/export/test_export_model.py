@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from export import export_model, saved_model, tflite
-from export.export_model import EMITTERS, MAX_CHANGED, RESULTS, RefusedError, export_run, make_metadata, publish
+from export.export_model import EMITTERS, RESULTS, RefusedError, export_run, make_metadata, publish
 from export.predictor import load_predictor
 from gender_tfds import run_folder
 from gender_tfds.command_line import UserError
@@ -32,14 +32,18 @@ def test_the_record_tells_what_was_compared(artefacts, test_faces):
     assert list(results) == list(EMITTERS)
     for name, (_, file, tolerance) in EMITTERS.items():
         result = results[name]
-        assert list(result) == ["file", "bytes", "n", "mean_difference", "worst_difference", "labels_changed"]
+        compared = ["n", "mean_difference", "worst_difference", "labels_changed", "latency_ms", "accuracy"]
+        assert list(result) == ["file", "bytes", *compared]
         path = artefacts / file
         files = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
         assert result["file"] == file
         assert result["bytes"] == sum(part.stat().st_size for part in files) > 0
         assert result["n"] == len(test_faces)
-        assert 0 <= result["mean_difference"] <= result["worst_difference"] <= tolerance
-        assert result["labels_changed"] <= MAX_CHANGED * result["n"]
+        assert 0 <= result["mean_difference"] <= result["worst_difference"] <= tolerance.difference
+        assert result["labels_changed"] <= tolerance.labels_changed * result["n"]
+        assert result["latency_ms"] > 0
+        assert result["accuracy"]["keras"] == results["float32"]["accuracy"]["keras"]
+        assert result["accuracy"]["artefact"] >= result["accuracy"]["keras"] - tolerance.accuracy_drop
     # lossy formats do differ: the comparison looks at the artefact and not at Keras twice
     assert results["dynamic_int8"]["worst_difference"] > results["float32"]["worst_difference"]
 
@@ -181,7 +185,7 @@ def test_what_does_not_run_is_refused(model, reference, test_faces, facts, artef
 
 
 def test_a_refusal_stops_no_other_format_and_is_recorded(run, data_dir, tmp_path, monkeypatch):
-    def corrupted(model, path, metadata):
+    def corrupted(model, path, metadata, calibration):
         tflite.emit_tflite(model, path, metadata)
         plant_operator(path, path, "FlexErfinv")
 
@@ -196,3 +200,27 @@ def test_a_refusal_stops_no_other_format_and_is_recorded(run, data_dir, tmp_path
     assert json.loads((tmp_path / RESULTS).read_text()) == results
     assert tree(tmp_path) == sorted([RESULTS, FLOAT32, "model_float16.tflite"])
     assert (tmp_path / FLOAT32).read_text() == "old"
+
+
+def test_a_model_that_no_converter_takes_is_refused_in_a_sentence(reference, test_faces, tmp_path):
+    def fails(path: pathlib.Path) -> None:
+        path.write_bytes(b"half")
+        raise ValueError("no such layer\nand more")
+
+    with pytest.raises(RefusedError, match=r"^it can't be made: no such layer$"):
+        publish(fails, tmp_path / FLOAT32, reference, test_faces, TOLERANCE)
+    assert tree(tmp_path) == []
+
+
+def test_the_record_keeps_what_an_earlier_export_published_and_is_still_there(run, data_dir, tmp_path):
+    gone = {"file": "model_float16.tflite", "n": 1}
+    there = {"file": "model_int8.tflite", "n": 1}
+    (tmp_path / "model_int8.tflite").write_text("an artefact")
+    (tmp_path / RESULTS).write_text(json.dumps({"float16": gone, "int8": there, "saved_model": {"refused": "why"}}))
+    export_run(run, tmp_path, ("float32",), data_dir=str(data_dir), max_faces=5)
+    results = json.loads((tmp_path / RESULTS).read_text())
+    assert list(results) == ["int8", "float32"]
+    assert results["int8"] == there
+    (tmp_path / RESULTS).write_text("torn")
+    export_run(run, tmp_path, ("float32",), data_dir=str(data_dir), max_faces=5)
+    assert list(json.loads((tmp_path / RESULTS).read_text())) == ["float32"]

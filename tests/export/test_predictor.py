@@ -16,7 +16,7 @@ from gender_tfds.command_line import UserError
 from tests.export.conftest import loaded_by
 
 FILES = [file for _, file, _ in EMITTERS.values()]
-TOLERANCES = {file: tolerance for _, file, tolerance in EMITTERS.values()}
+TOLERANCES = {file: tolerance.difference for _, file, tolerance in EMITTERS.values()}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 
 from export import export_model, tflite
-from export.predictor import METADATA, load_predictor
+from export.predictor import METADATA, decode_all, load_predictor
 from gender_tfds import faces, run_folder
 
 FORMATS = {name: file for name, (_, file, _) in export_model.EMITTERS.items() if file.endswith(".tflite")}
@@ -48,10 +48,11 @@ def test_batch_is_1_in_the_signature_and_7_on_request(path):
     interpreter = Interpreter(str(path))
     details = interpreter.get_input_details()[0]
     assert details["shape"].tolist() == details["shape_signature"].tolist() == [1, 32, 32, 3]
-    assert details["dtype"] == np.float32
+    kind = np.uint8 if path.name == "model_int8.tflite" else np.float32
+    assert details["dtype"] == kind
     interpreter.resize_tensor_input(details["index"], (7, 32, 32, 3))
     interpreter.allocate_tensors()
-    interpreter.set_tensor(details["index"], np.zeros((7, 32, 32, 3), np.float32))
+    interpreter.set_tensor(details["index"], np.zeros((7, 32, 32, 3), kind))
     interpreter.invoke()
     assert interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).shape == (7, 1)
 
@@ -85,7 +86,19 @@ def test_unzip_prints_the_metadata(path, facts):
 
 def test_smaller_weights_make_smaller_files(artefacts):
     sizes = {name: (artefacts / file).stat().st_size for name, file in FORMATS.items()}
-    assert sizes["dynamic_int8"] < sizes["float16"] < sizes["float32"]
+    assert max(sizes["dynamic_int8"], sizes["int8"]) < sizes["float16"] < sizes["float32"]
+
+
+def test_int8_computes_in_int8_and_is_chosen_by_the_calibration_faces(artefacts, model, facts, test_faces, tmp_path):
+    interpreter = Interpreter(str(artefacts / "model_int8.tflite"))
+    kinds = {detail["dtype"] for detail in interpreter.get_tensor_details() if detail["name"]}
+    assert np.int8 in kinds
+    images, _ = decode_all(test_faces, 32)
+    right = load_predictor(artefacts / "model_int8.tflite").predict(images)
+    tflite.emit_int8(model, tmp_path / "dark.tflite", facts, np.zeros((8, 32, 32, 3), np.uint8))
+    dark = load_predictor(tmp_path / "dark.tflite").predict(images)
+    expected = model.predict(images, verbose=0)[:, 0]
+    assert np.abs(right - expected).max() < 0.2 < np.abs(dark - expected).max()
 
 
 def test_emitting_leaves_the_model_as_it_is(model, model_copy, facts, tmp_path):

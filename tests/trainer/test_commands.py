@@ -1,6 +1,5 @@
 """The trainer's commands as they are typed: quick help, presets, and one sentence for each mistake."""
 
-import pathlib
 import subprocess
 import sys
 
@@ -15,8 +14,8 @@ PRESETS = sorted(path.stem for path in commands.TRAIN.presets.glob("*.flags"))
 
 def test_help_comes_without_loading_tensorflow():
     script = (
-        "import sys; from trainer import commands as c;"
-        "[run(['--help']) for run in (c.evaluate, c.cross_validate, c.tune, c.train)];"
+        "import sys; from trainer import commands as c, judging_commands as j;"
+        "[run(['--help']) for run in (j.evaluate, j.compare, j.data, c.cross_validate, c.tune, c.train)];"
         "print(sorted(set(sys.modules) & {'tensorflow', 'keras', 'tensorflow_datasets', 'matplotlib', 'optuna'}))"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -50,8 +49,6 @@ def test_the_seed_preset_is_the_seeds_recipe():
         (commands.train, ["--workdir=w", "--preset=best_of_all"], "best_of_all"),
         (commands.train, ["--workdir=w", "--model=rsnet"], "rsnet"),
         (commands.train, ["--workdir=w", "--data_dir=nowhere"], "tfds build drawn_faces"),
-        (commands.evaluate, ["--workdir=nowhere"], "nowhere"),
-        (commands.evaluate, ["--workdir=w", "pictures"], "pictures"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(run, flags, named, capsys, tmp_path, monkeypatch):
@@ -72,18 +69,3 @@ def test_a_workdir_in_use_is_one_sentence_and_status_2(trained_run, data_dir, ca
     assert "Traceback" not in "".join(lines)
     assert (trained_run / run_folder.MODEL).read_bytes() == before
     assert commands.train([*flags, "--resume"]) == 0
-
-
-def test_evaluate_says_accuracy_and_what_the_label_is(own_run, capsys):
-    assert commands.evaluate([f"--workdir={own_run}", "--split=validation"]) == 0
-    shown = capsys.readouterr().err
-    assert "Accuracy 0." in shown
-    assert "says nothing about people" in shown
-
-
-def test_the_console_scripts_are_these_functions():
-    script = pathlib.Path(sys.executable).with_name("gender-evaluate")
-    result = subprocess.run([script, "--workdir=nowhere"], capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert "nowhere is not a run folder" in result.stderr
-    assert "Traceback" not in result.stderr

@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics
 
 from gender_tfds.run_folder import UNDECIDED
-from trainer.metrics import METRICS, classification_report, compute_metrics, decided_part, rate_interval
+from trainer.metrics import METRICS, classification_report, compute_metrics, decided_part
 
 # male right, male wrong, female right, female right, female wrong
 TABLE = pd.DataFrame(
@@ -81,14 +81,6 @@ def test_numbers_are_scikit_learns(n):
     assert set(expected) | {"accuracy_over_3_years", "expected_calibration_error"} == set(numbers["intervals"])
     turned = compute_metrics(table.assign(label=1 - label))
     assert turned["roc_auc"] == pytest.approx(1 - numbers["roc_auc"])
-
-
-def test_an_interval_against_wilsons_formula():
-    z, n, p = 1.959963984540054, 200, 0.9
-    centre, width = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    expected = [(centre - width) / (1 + z * z / n), (centre + width) / (1 + z * z / n)]
-    assert rate_interval(180, 200) == pytest.approx(expected)
-    assert rate_interval(0, 0) == [0.0, 1.0]
 
 
 def test_bootstrapped_intervals_hold_the_number_and_are_as_wide_as_theory_says():

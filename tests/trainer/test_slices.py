@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainer.metrics import rate_interval
-from trainer.slices import BOTH, COLUMNS, MIN_SLICE, compute_slices, slice_members, worst_slice
+from gender_tfds.face_slices import BOTH, MIN_SLICE, rate_interval
+from trainer.slices import COLUMNS, compute_slices, worst_slice
 
 
 def test_rates_and_intervals_of_one_slice():
@@ -57,12 +57,3 @@ def test_faces_of_unknown_age_and_ethnicity_are_in_no_slice():
     slices = compute_slices(pd.DataFrame({"label": [0, 1], "p_female": [0.1, 0.9], "age": -1, "ethnicity": -1}))
     assert slices.empty
     assert worst_slice(slices) is None
-
-
-def test_every_known_face_is_in_one_slice_of_each_kind():
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({"age": np.arange(117), "ethnicity": rng.integers(0, 5, 117)})
-    members = slice_members(table)
-    for by in ("age", "ethnicity", BOTH):
-        np.testing.assert_array_equal(sum(chosen.astype(int) for (kind, _), chosen in members.items() if kind == by), 1)
-    assert members["age", "4-9"].nonzero()[0].tolist() == [4, 5, 6, 7, 8, 9]

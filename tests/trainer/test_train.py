@@ -34,7 +34,11 @@ def _history(workdir):
 
 def test_the_run_folder_holds_all_it_promises(trained_run):
     names = {value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)}
-    assert {path.name for path in trained_run.iterdir()} == names - {run_folder.EVALUATIONS, run_folder.UNDECIDED}
+    assert {path.name for path in trained_run.iterdir()} == names - {
+        run_folder.EVALUATIONS,
+        run_folder.EXPLANATIONS,
+        run_folder.UNDECIDED,
+    }
     assert (trained_run / run_folder.LABELS).read_text() == "male\nfemale\n"
     assert list(_history(trained_run)["epoch"]) == [1, 2]
     assert any((trained_run / run_folder.TENSORBOARD).rglob("events.*"))

@@ -1,0 +1,30 @@
+"""The licences of the data, as they bind whoever uses a model that learnt from them."""
+
+from typing import Any
+
+from gender_tfds.saved_run import dataset_names
+
+_LICENCES = {
+    "utkface": "UTKFace may be used for non-commercial research only; so may a model trained on it.",
+    "fairface": "FairFace is licensed CC BY 4.0: name its authors, Karkkainen and Joo (WACV 2021).",
+    "face_folder": "The pictures of face_folder are a user's own: mind their licence.",
+    "drawn_faces": "The pictures of drawn_faces carry the licence of this program.",
+}
+
+
+def licences(record: dict[str, Any], *judged: str) -> str:
+    """Returns a sentence for each data set that a run was trained or judged on, and one for what it started from.
+
+    Args:
+      record: content of the run's `config.json`.
+      judged: names of data sets.
+    """
+    names = dict.fromkeys([*dataset_names(record), *judged])
+    said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
+    settings = record["settings"]
+    source = settings["init_from"] or settings.get("pretrained", "none")
+    if source == "imagenet":
+        said.append("Training started from ImageNet, whose pictures may be used for non-commercial research only.")
+    elif source != "none":
+        said.append(f"Training started from {source}, whose data's licence holds too.")
+    return " ".join(said)

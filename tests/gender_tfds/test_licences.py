@@ -1,0 +1,35 @@
+"""The licence of everything that a model learnt from is said."""
+
+import pytest
+
+from gender_tfds.licences import licences
+
+
+def _record(dataset="drawn_faces", **settings):
+    return {"settings": {"dataset": dataset, "init_from": None, "pretrained": "none"} | settings}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        ("utkface", "non-commercial research only"),
+        ("fairface", "CC BY 4.0"),
+        ("face_folder", "a user's own"),
+        ("mine", "Mind the licence of mine"),
+    ],
+)
+def test_that_of_the_data_is_said(dataset, said):
+    assert said in licences(_record(dataset))
+    assert said not in licences(_record())
+    assert said in licences(_record(), dataset)  # judged on it
+    assert licences(_record(dataset), dataset).count(said) == 1
+
+
+def test_that_of_what_training_started_from_is_said_too():
+    assert "started from" not in licences(_record())
+    assert "started from older.keras, whose data's licence holds too" in licences(_record(init_from="older.keras"))
+    assert "ImageNet, whose pictures may be used for non-comm" in licences(_record(pretrained="imagenet"))
+    assert "started from base.keras, whose data's licence" in licences(_record(pretrained="base.keras"))
+    older = _record()
+    del older["settings"]["pretrained"]  # a run of a version before transfer learning
+    assert "started from" not in licences(older)

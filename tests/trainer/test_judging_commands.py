@@ -1,0 +1,48 @@
+"""The commands that judge, as they are typed; more of compare and data in their modules' tests."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from trainer import judging_commands as commands
+
+
+@pytest.mark.parametrize(
+    ("run", "flags", "named"),
+    [
+        (commands.evaluate, ["--workdir=nowhere"], "nowhere"),
+        (commands.evaluate, ["--workdir=w", "pictures"], "pictures"),
+        (commands.evaluate, ["--workdir=w", "--min_confidence=0.4"], "min_confidence"),
+        (commands.evaluate, ["--workdir=w", "--explain=13"], "explain"),
+        (commands.compare, [], "RUNS is required"),
+        (commands.compare, ["nowhere"], "nowhere is not a run folder"),
+        (commands.data, ["--output_dir=o"], "--dataset is required"),
+        (commands.data, ["--output_dir=o", "--dataset=utkface", "--data_dir=d"], "tfds build utkface"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_2(run, flags, named, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(flags) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("gender-")
+    assert named in line
+    assert not any(tmp_path.iterdir())
+
+
+def test_evaluate_tells_accuracy_what_is_decided_and_what_the_label_is(own_run, capsys):
+    assert commands.evaluate([f"--workdir={own_run}", "--split=validation", "--min_confidence=0.51"]) == 0
+    shown = capsys.readouterr().err
+    assert "Accuracy 0." in shown
+    assert "With --min_confidence=0.51, " in shown
+    assert "macro avg" in shown
+    assert "says nothing about people" in shown
+
+
+def test_the_console_scripts_are_these_functions():
+    script = pathlib.Path(sys.executable).with_name("gender-evaluate")
+    result = subprocess.run([script, "--workdir=nowhere"], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "nowhere is not a run folder" in result.stderr
+    assert "Traceback" not in result.stderr
