@@ -141,6 +141,7 @@ class Judgement:
         for name, (what, rows) in shown.items():
             images = [pictures[path] for path in rows["path"]]
             judgement_plots.plot_predictions(images, rows, self.folder / name, f"{title}: {what}")
+        (self.folder / run_folder.EXPLANATIONS).unlink(missing_ok=True)  # of a model that may have learned since
         if self.explained:
             self._explain(explain.choose_examples(table, self.explained), title)
 
@@ -190,8 +191,10 @@ def evaluate_workdir(
       below it, so that the run's own judgement stays.
 
     Raises:
-      UserError: no run folder, no such data set, or no such split.
+      UserError: no run folder, no such data set, or no such split; faces to explain on a backend without gradients.
     """
+    if explained:
+        explain.check_backend()
     workdir = pathlib.Path(workdir).expanduser()
     record = load_record(workdir)
     config = TrainConfig.from_json(record["settings"])

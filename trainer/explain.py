@@ -3,6 +3,7 @@
 Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", 2017.
 """
 
+import itertools
 import pathlib
 from collections.abc import Mapping
 
@@ -19,18 +20,11 @@ from trainer.models import with_precision
 from trainer.plots import plot_gallery
 
 _SMALLEST_MAP = 4  # height and width of a feature map; of 2 × 2 places nothing can be told
-_HEAT = 0.5  # part of the heat map in the blend with the face
+_GREY, _OPACITY = 0.8, 0.75  # brightness of the face below the heat, so that white skin is none; opacity of full heat
 
 
-def grad_cam(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Returns where the predicted class comes from, float32 (n, size, size), the strongest place of each face 1.
-
-    The last feature map of at least 4 × 4 places, each channel weighed by the mean gradient of the predicted class's
-    logit with respect to it; only what speaks for the class is shown. A map without any such place is 0 all over.
-
-    Args:
-      model: a classifier whose last layer is dense with a sigmoid.
-      images: pixels in [0, 255], (n, size, size, 3).
+def check_backend() -> None:
+    """Checks that gradients can be had, before long work is done in vain.
 
     Raises:
       UserError: Keras runs on another backend than TensorFlow.
@@ -40,35 +34,57 @@ def grad_cam(model: keras.Model, images: np.ndarray) -> np.ndarray:
             f"--explain needs gradients of TensorFlow, and Keras runs on {keras.backend.backend()}; set"
             " KERAS_BACKEND=tensorflow, which also reads a run that was trained elsewhere"
         )
+
+
+def grad_cam(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Returns where the predicted class comes from, float32 (n, size, size), the strongest place of each face 1.
+
+    The last feature map of at least 4 × 4 places that the whole network passes through, each channel weighed by the
+    mean gradient of the predicted class's logit with respect to it; only what speaks for the class is shown. A map
+    without any such place is 0 all over.
+
+    As in the paper, the map is stretched over the picture, whatever the network's padding: near the border a place lies
+    too far out, by 8 of 64 pixels in `seed_cnn` and 12 in a trained `resnet` (benchmarks/LOG.md).
+
+    Args:
+      model: a classifier whose last layer is dense with a sigmoid.
+      images: pixels in [0, 255], (n, size, size, 3).
+
+    Raises:
+      UserError: Keras runs on another backend than TensorFlow, or the model has no such feature map.
+    """
+    check_backend()
     import tensorflow as tf
 
     model = with_precision(model, "float32")  # a copy, whose layers belong to it alone
     kernel, bias = model.layers[-1].get_weights()
-    parts = keras.Model(model.input, [_last_map(model).output, model.layers[-1].input])
-    pixels = tf.convert_to_tensor(images, tf.float32)
+    to_maps, to_features = _split(model)
+    maps = to_maps(tf.convert_to_tensor(images, tf.float32), training=False)
     with tf.GradientTape() as tape:
-        tape.watch(pixels)  # so that all is recorded, frozen layers too
-        maps, features = parts(pixels, training=False)
+        tape.watch(maps)
         # the logit, not the probability: near 0 and 1 that has no gradient left
-        logits = features @ kernel + bias
+        logits = to_features(maps, training=False) @ kernel + bias
         evidence = tf.reduce_sum(tf.abs(logits))  # of each face the logit of what is predicted
     weights = tf.reduce_mean(tape.gradient(evidence, maps), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1)).numpy().astype(np.float32)
-    heat /= np.maximum(heat.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
     size = images.shape[1:3]
-    return np.stack([cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in heat])
+    heat = np.stack([cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in heat])
+    return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
 
 
 def choose_examples(table: pd.DataFrame, number: int) -> pd.DataFrame:
     """Returns the most confident wrong predictions, then the most confident right ones, at most `number` of each.
 
+    Of near duplicates only one is taken.
+
     Args:
-      table: columns `path`, `label`, `p_female` and `confidence`.
+      table: columns `path`, `label`, `p_female`, `confidence` and `group`.
       number: of each.
     """
     ranked = table.sort_values(["confidence", "path"], ascending=[False, True])
     right = predicted_labels(ranked) == ranked["label"]
-    return pd.concat([ranked[~right].head(number), ranked[right].head(number)], ignore_index=True)
+    kinds = (ranked[~right], ranked[right])
+    return pd.concat([kind.drop_duplicates("group").head(number) for kind in kinds], ignore_index=True)
 
 
 def plot_explanations(
@@ -90,22 +106,36 @@ def plot_explanations(
         f"{GENDERS[guess]} ({confidence:.0%}) / {GENDERS[label]}"
         for guess, confidence, label in zip(predicted, examples["confidence"], labels, strict=True)
     ]
-    caption = "bright: places whose features speak for the predicted class (Grad-CAM); a hint, not a proof"
+    caption = "yellow: places that speak for the predicted class, grey: that do not (Grad-CAM); a hint, not a proof"
     plot_gallery(
         pairs, texts, path, f"{title}: predicted (confidence) / label\n{caption}", list(predicted != labels), columns=3
     )
 
 
-def _last_map(model: keras.Model) -> keras.Layer:
-    for smallest in (_SMALLEST_MAP, 2, 1):  # a very small input may come down to less
-        for layer in reversed(model.layers):
-            shape = layer.output.shape if isinstance(layer.output, keras.KerasTensor) else ()
-            if len(shape) == 4 and min(shape[1:3]) >= smallest:
-                return layer
-    raise UserError(f"the model {model.name} has no feature maps: there is nothing to explain by")
+def _split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Returns a classifier in two: from pixels to the last feature map, and from there to what its last layer takes."""
+    layers = model.layers
+    # the places of a padded map are not those of the picture
+    padded = {id(layer.output) for layer in layers if isinstance(layer, keras.layers.ZeroPadding2D)}
+    first = next(number for number, layer in enumerate(layers) if layer.weights)  # what it takes are pixels yet
+    # by what layers take, not by what they give: that would miss sums without a layer, and models in the model
+    taken = (keras.tree.flatten(layer.input) for layer in reversed(layers[first + 1 :]))
+    for maps in itertools.chain.from_iterable(taken):
+        if len(maps.shape) != 4 or min(maps.shape[1:3]) < _SMALLEST_MAP or id(maps) in padded:
+            continue
+        try:
+            return keras.Model(model.input, maps), keras.Model(maps, layers[-1].input)
+        except ValueError:  # a branch: what goes past it would be left out
+            continue
+    raise UserError(
+        f"the model {model.name} has no feature map of {_SMALLEST_MAP} × {_SMALLEST_MAP} places or more, so there is"
+        " nothing to explain by; leave --explain out"
+    )
 
 
 def _blend(face: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    grey = face.mean(axis=-1, keepdims=True)
+    """Returns the face in grey, and heat over it in colour: the more heat, the less of the face."""
+    grey = _GREY * face.mean(axis=-1, keepdims=True)
     colours = matplotlib.colormaps["inferno"](heat)[..., :3] * 255
-    return np.clip((1 - _HEAT) * grey + _HEAT * colours, 0, 255).astype(np.uint8)
+    opacity = _OPACITY * heat[..., np.newaxis]
+    return np.clip((1 - opacity) * grey + opacity * colours, 0, 255).astype(np.uint8)

@@ -15,7 +15,7 @@ from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from trainer import commands, cross_validate, train
 from trainer.config import TrainConfig
-from trainer.evaluate import evaluation_folder
+from trainer.evaluate import Judgement, evaluation_folder
 
 SMALL = TrainConfig(image_size=32, batch_size=32, epochs=1)
 
@@ -85,19 +85,19 @@ def test_the_parts_share_out_the_folds(folds):
 
 
 def test_an_interrupted_one_goes_on_to_the_same_result(validated, data_dir, tmp_path, monkeypatch):
-    workdir, judge = tmp_path / "interrupted", train.evaluate_run
+    workdir, judge = tmp_path / "interrupted", Judgement.run
 
-    def interrupted(folder, *arguments, **options):
-        if folder.name == "fold_1":
+    def interrupted(self):
+        if self.folder.name == "fold_1":
             raise KeyboardInterrupt
-        return judge(folder, *arguments, **options)
+        return judge(self)
 
-    monkeypatch.setattr(train, "evaluate_run", interrupted)
+    monkeypatch.setattr(Judgement, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cross_validate.cross_validate(SMALL, 2, str(data_dir), workdir)
     assert not (workdir / run_folder.METRICS).exists()
     assert (workdir / "fold_1" / run_folder.CHECKPOINT).exists()
-    monkeypatch.setattr(train, "evaluate_run", judge)
+    monkeypatch.setattr(Judgement, "run", judge)
     finished = {path: path.stat().st_mtime_ns for path in (workdir / "fold_0").rglob("*")}
     checkpoint = (workdir / "fold_1" / run_folder.CHECKPOINT).stat().st_mtime_ns
     cross_validate.cross_validate(SMALL, 2, str(data_dir), workdir, resume=True)
@@ -166,6 +166,7 @@ def test_several_data_sets_have_numbers_of_their_own(tmp_path, monkeypatch):
             examples["path"], examples["group"] = (examples[of].str.decode("utf8") for of in ("filename", "group"))
             wrong = (name == "first") & (np.arange(len(examples)) % 2 == 0)
             examples["p_female"] = np.where(examples["label"] ^ wrong, 0.9, 0.1)
+            examples["gender"] = np.where(examples["p_female"] > 0.5, "female", "male")
             examples.drop(columns=["image", "filename"]).to_csv(folder / run_folder.PREDICTIONS, index=False)
         return {"accuracy": 0.5, "log_loss": 0.5}
 

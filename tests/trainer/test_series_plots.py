@@ -6,7 +6,7 @@ import cv2
 import pandas as pd
 import pytest
 
-from trainer import series_plots
+from trainer import plots, series_plots
 
 
 def _table(values, states=None):
@@ -34,8 +34,8 @@ def test_parts_are_drawn_in_rows_of_three(tmp_path, number):
     numbers = {"mean": 0.8, "interval": [0.7, 0.9], "values": [0.75, 0.85]}
     series_plots.plot_parts({f"metric_{index}": numbers for index in range(number)}, tmp_path / "a.png", "two parts")
     height, width = _size(tmp_path / "a.png")
-    assert width == 1200
-    assert height == round(120 * (2.8 * (2 if number > 3 else 1) + 0.8))
+    assert width == 10 * plots.DPI
+    assert height == round(plots.DPI * (2.8 * (2 if number > 3 else 1) + 0.8))
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_a_search_is_drawn(tmp_path, table):
     series_plots.plot_trials(table, tmp_path / "history.png", "a search")
     names = ["optimizer", "depth", "batch_size", "learning_rate"]
     series_plots.plot_parameters(table, names, ["learning_rate"], tmp_path / "parameters.png", "a search")
-    assert _size(tmp_path / "history.png") == (540, 960)
-    assert _size(tmp_path / "parameters.png") == (round(120 * 6.4), 1200)
+    assert _size(tmp_path / "history.png") == (round(4.5 * plots.DPI), 8 * plots.DPI)
+    assert _size(tmp_path / "parameters.png") == (round(plots.DPI * 6.4), 10 * plots.DPI)
 
 
 def test_names_stand_at_the_axis_and_rates_on_a_logarithmic_one(tmp_path, monkeypatch):
