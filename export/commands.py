@@ -1,6 +1,7 @@
 """The console commands of export: their flags, and nothing that takes long to import."""
 
 import dataclasses
+import importlib.util
 import json
 import logging
 import os
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from export.summary import Summary
 
 log = logging.getLogger(__name__)
+
+_MODEL_HELP = f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,7 @@ class ScorePolicy:
         " 'photos/*.jpg'; or - for paths on standard input",
         positional=True,
     )
-    model: str = setting(
-        DEFAULT,
-        f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel",
-    )
+    model: str = setting(DEFAULT, _MODEL_HELP)
     input: str | None = setting(None, "one more INPUT, for names that begin with a dash")
     output: str = setting("-", "the .csv, .jsonl or .parquet file to write; - prints CSV")
     resume: bool = setting(False, "go on with an interrupted table; start if there is none")
@@ -61,6 +61,26 @@ class ScorePolicy:
     beam_options: tuple[str, ...] = setting((), "options of the runner, such as direct_num_workers=2")
     summary: bool = setting(False, "print how many faces were predicted what, and errors by reason")
     histogram: str | None = setting(None, "a .png file for a histogram of the probabilities")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServePolicy:
+    """What to serve, where, and within which limits."""
+
+    model: str = setting(DEFAULT, _MODEL_HELP)
+    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 is every one of this machine")
+    port: int = setting(8000, "port to listen on; 0 is any free one", lower=0, upper=65535)
+    workers: int = setting(1, "processes that serve, each with a model and a queue of its own", lower=1, upper=256)
+    max_batch_size: int = setting(32, "pictures that are scored at once", lower=1, upper=1024)
+    max_latency_ms: float = setting(2.0, "milliseconds that a picture waits for others", lower=0, upper=1000)
+    max_queue: int = setting(256, "pictures that a worker admits before it answers; over it, status 503", lower=1)
+    max_body: int = setting(20_000_000, "bytes of a request; over it, status 413", lower=1)
+    max_pixels: int = setting(89_000_000, "pixels of a picture; over it, status 422 before it is decoded", lower=1)
+    timeout: float = setting(30.0, "seconds for a request's body to come; over it, status 408", lower=0.1)
+    grace_seconds: int = setting(30, "seconds after SIGTERM for what was begun to be finished", lower=0)
+    token_file: str | None = setting(
+        None, "a file with a token that every request must bear; none is needed if left out"
+    )
 
 
 def _export(policy: ExportPolicy) -> int | None:
@@ -156,6 +176,32 @@ def _finish(policy: ScorePolicy, summary: "Summary") -> int | None:
     return SOME_ERRORS if summary.errors else None
 
 
+def _serve(policy: ServePolicy) -> None:
+    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("fastapi") is None:
+        raise UserError(
+            'FastAPI and uvicorn are not installed; install them with pip install "gender-classifier[serve]"'
+        )
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(policy.max_pixels)  # OpenCV reads it once, while it is imported
+    from export.serve_process import ServerOptions, serve
+
+    try:
+        token = pathlib.Path(policy.token_file).read_text(encoding="utf-8").strip() if policy.token_file else None
+    except (OSError, ValueError) as error:
+        raise UserError(f"--token_file={policy.token_file} can't be read ({error}); give a file of text") from error
+    if token == "":
+        raise UserError(f"--token_file={policy.token_file} is empty; write a token into it")
+    options = ServerOptions(
+        token=token,
+        model=str(model_path(policy.model)),
+        **{
+            field.name: getattr(policy, field.name)
+            for field in dataclasses.fields(ServerOptions)
+            if field.name not in ("token", "model")
+        },
+    )
+    serve(options, policy.host, policy.port, policy.workers)
+
+
 EXPORT = Command(
     name="gender-export",
     summary="make a SavedModel and TFLite files of a run; publish only what answers as the Keras model does",
@@ -170,4 +216,11 @@ SCORE = Command(
     settings=(ScorePolicy, ScoreConfig),
     main=_score,
 )
-export, score = EXPORT.run, SCORE.run
+SERVE = Command(
+    name="gender-serve",
+    summary="answer pictures over HTTP, in batches; its own interface, TensorFlow Serving's and KServe's",
+    example="gender-serve --port=8000",
+    settings=(ServePolicy,),
+    main=_serve,
+)
+export, score, serve = EXPORT.run, SCORE.run, SERVE.run

@@ -1,0 +1,221 @@
+"""The HTTP interface: this project's own, TensorFlow Serving's and KServe's, over one service."""
+
+import dataclasses
+import hmac
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from export import requests_http as incoming
+from export.batching import OverloadedError
+from export.requests_http import RefusedError
+from export.serve_docs import DOCS_PAGE, describe
+from export.service import Numbers, Service
+from gender_tfds.faces import GENDERS
+from gender_tfds.run_folder import Prediction
+
+log = logging.getLogger(__name__)
+
+MODEL = "gender"
+OPEN_PATHS = ("/v2/health/live", "/v2/health/ready")  # answered without a token: whoever runs the server asks them
+_RETRY_AFTER = "1"  # seconds
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a request may be.
+
+    Attributes:
+      max_body: bytes.
+      timeout: seconds for a body to come.
+      token: that requests must bear; None for none.
+    """
+
+    max_body: int
+    timeout: float
+    token: str | None = None
+
+
+def make_app(service_of: Callable[[], Service], limits: Limits) -> ASGIApp:
+    """Returns the application. `service_of` is called once, on the event loop that serves."""
+    state: dict[str, Service] = {}
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> Any:
+        state["service"] = service_of()
+        app.state.service = state["service"]
+        yield
+        await state["service"].close()
+
+    app = FastAPI(title="gender-serve", docs_url=None, redoc_url=None, lifespan=lifespan)
+    _add_own_routes(app, limits)
+    _add_tensorflow_serving(app, limits)
+    _add_kserve(app, limits)
+
+    @app.exception_handler(RefusedError)
+    async def refused(request: Request, error: RefusedError) -> Response:
+        # what is left of a body is not read: the connection can't be used again
+        headers = {"Connection": "close"} if error.status in (408, 413) else None
+        return JSONResponse({"error": str(error)}, error.status, headers)
+
+    @app.exception_handler(OverloadedError)
+    async def overloaded(request: Request, error: OverloadedError) -> Response:
+        return JSONResponse({"error": "too many pictures wait; try again"}, 503, {"Retry-After": _RETRY_AFTER})
+
+    return Gate(app, limits.token, lambda: state["service"].numbers)
+
+
+def _add_own_routes(app: FastAPI, limits: Limits) -> None:
+    @app.post("/predict", **describe("predict"))
+    async def predict(request: Request) -> Response:
+        service: Service = request.app.state.service
+        min_confidence = _min_confidence(request)
+        names, encoded = await incoming.read_pictures(request, limits.max_body, limits.timeout)
+        predictions = await service.score(names, encoded, min_confidence)
+        answer = {"predictions": [dataclasses.asdict(prediction) for prediction in predictions]}
+        answer |= {"model": service.model.name, "note": service.model.predictor.note}
+        errors = [prediction.error for prediction in predictions if prediction.error]
+        if len(errors) == len(predictions):
+            answer["error"] = errors[0]
+        return JSONResponse(answer, 422 if "error" in answer else 200)
+
+    @app.get("/metrics", **describe("metrics"))
+    async def metrics(request: Request) -> Response:
+        return Response(request.app.state.service.numbers.text(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(DOCS_PAGE)
+
+
+def _add_tensorflow_serving(app: FastAPI, limits: Limits) -> None:
+    @app.post(f"/v1/models/{MODEL}:predict", **describe("tensorflow_serving"))
+    async def predict(request: Request) -> Response:
+        encoded = incoming.instances(await incoming.read_json(request, limits.max_body, limits.timeout))
+        predictions = await _all_scored(request, encoded)
+        return JSONResponse({"predictions": [{"p_female": p.p_female, "gender": p.gender} for p in predictions]})
+
+    @app.get(f"/v1/models/{MODEL}", **describe("tensorflow_serving_status"))
+    async def status() -> Response:
+        state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        return JSONResponse({"model_version_status": [state]})
+
+
+def _add_kserve(app: FastAPI, limits: Limits) -> None:
+    @app.get("/v2/health/live", **describe("live"))
+    async def live() -> Response:
+        return JSONResponse({"live": True})
+
+    @app.get("/v2/health/ready", **describe("ready"))
+    async def ready() -> Response:
+        return JSONResponse({"ready": True})
+
+    @app.get(f"/v2/models/{MODEL}", **describe("kserve_model"))
+    async def metadata(request: Request) -> Response:
+        size = request.app.state.service.model.predictor.image_size
+        tensors = {
+            "inputs": [("image_bytes", "BYTES", [-1]), ("images", "UINT8", [-1, size, size, 3])],
+            "outputs": [("p_female", "FP32", [-1]), ("gender", "BYTES", [-1])],
+        }
+        told = {
+            side: [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in some]
+            for side, some in tensors.items()
+        }
+        return JSONResponse({"name": MODEL, "versions": ["1"], "platform": "gender-serve", **told})
+
+    @app.post(f"/v2/models/{MODEL}/infer", **describe("kserve_infer"))
+    async def infer(request: Request) -> Response:
+        service: Service = request.app.state.service
+        threshold = service.model.predictor.metadata["threshold"]
+        content = await incoming.read_json(request, limits.max_body, limits.timeout)
+        if not isinstance(content.get("id", ""), str):
+            raise RefusedError(400, "id is not a string")
+        given = incoming.infer_input(content, service.model.predictor.image_size)
+        if isinstance(given, np.ndarray):
+            scores = [round(float(score), 6) for score in await service.score_pixels(given)]
+        else:
+            scores = [prediction.p_female for prediction in await _all_scored(request, given)]
+        outputs = [
+            {"name": "p_female", "datatype": "FP32", "shape": [len(scores)], "data": scores},
+            {
+                "name": "gender",
+                "datatype": "BYTES",
+                "shape": [len(scores)],
+                "data": [GENDERS[score > threshold] for score in scores],
+            },
+        ]
+        answer = {"model_name": MODEL, "model_version": "1", "outputs": outputs}
+        if "id" in content:
+            answer["id"] = content["id"]
+        return JSONResponse(answer)
+
+
+async def _all_scored(request: Request, encoded: list[bytes]) -> list[Prediction]:
+    """Returns a prediction for every picture; the protocols of others have no place for an error beside them."""
+    names = [str(number) for number in range(len(encoded))]
+    predictions = await request.app.state.service.score(names, encoded, 0.0)
+    for prediction in predictions:
+        if prediction.error:
+            raise RefusedError(422, f"picture {prediction.path}: {prediction.error}")
+    return predictions
+
+
+def _min_confidence(request: Request) -> float:
+    text = request.query_params.get("min_confidence", "0.5")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.5 <= value <= 1:
+        raise RefusedError(400, f"min_confidence={text[:20]} is not a number from 0.5 to 1")
+    return value
+
+
+class Gate:
+    """Before every request its token, behind it a line in the log and the numbers. No name and no content is told."""
+
+    def __init__(self, app: ASGIApp, token: str | None, numbers: Callable[[], Numbers]) -> None:
+        self._app = app
+        self._token = token
+        self._numbers = numbers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.monotonic(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await (self._app if self._admits(scope) else _unauthorized)(scope, receive, watched)
+        finally:
+            seconds = time.monotonic() - began
+            route = getattr(scope.get("route"), "path", "other")
+            self._numbers().requests.labels(route, str(status)).inc()
+            self._numbers().latency.observe(seconds)
+            line = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 2)}
+            log.info("%s", json.dumps({"time": round(time.time(), 3), **line}))
+
+    def _admits(self, scope: Scope) -> bool:
+        if self._token is None or scope["path"] in OPEN_PATHS:
+            return True
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return hmac.compare_digest(given, f"Bearer {self._token}".encode())
+
+
+async def _unauthorized(scope: Scope, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
+    answer = JSONResponse({"error": "a bearer token is needed"}, 401, {"WWW-Authenticate": "Bearer"})
+    await answer(scope, receive, send)

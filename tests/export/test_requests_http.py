@@ -1,0 +1,146 @@
+"""What a client may send, and what each fault is answered with."""
+
+import asyncio
+import base64
+
+import numpy as np
+import pytest
+from starlette.requests import Request
+
+from export import requests_http as incoming
+from export.requests_http import RefusedError
+
+FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n'
+
+FIELD = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'
+
+
+def _request(chunks, headers=(), wait=0.0):
+    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive():
+        await asyncio.sleep(wait)
+        return messages.pop(0)
+
+    encoded = [(name.encode(), value.encode()) for name, value in headers]
+    return Request({"type": "http", "method": "POST", "headers": encoded}, receive)
+
+
+def _read(read, request, max_body=100, timeout=5.0):
+    return asyncio.run(read(request, max_body, timeout))
+
+
+def _refused(read, request, **limits):
+    with pytest.raises(RefusedError) as raised:
+        _read(read, request, **limits)
+    return raised.value.status, str(raised.value)
+
+
+def test_a_body_within_the_limits_is_read_whole():
+    assert _read(incoming.read_body, _request([b"ab", b"", b"c"])) == b"abc"
+    assert _read(incoming.read_body, _request([b"x" * 100])) == b"x" * 100
+
+
+def test_a_body_over_the_limit_is_413_by_its_head_or_its_bytes():
+    status, said = _refused(incoming.read_body, _request([], [("content-length", "101")]))
+    assert (status, said) == (413, "the body has 101 bytes, and 100 are allowed")
+    assert _refused(incoming.read_body, _request([b"x" * 60, b"x" * 60]))[0] == 413
+
+
+def test_a_body_that_does_not_come_is_408():
+    assert _refused(incoming.read_body, _request([b"x"], wait=1.0), timeout=0.05)[0] == 408
+
+
+def test_a_picture_is_the_body_or_the_files_of_a_form():
+    assert _read(incoming.read_pictures, _request([b"picture"])) == ([""], [b"picture"])
+    headers = [("content-type", "multipart/form-data; boundary=x")]
+    body = FORM % (b"a.jpg", b"one") + FORM % (b"b.jpg", b"t\r\nwo\x00") + b"--x--\r\n"
+    found = _read(incoming.read_pictures, _request([body], headers), max_body=1000)
+    assert found == (["a.jpg", "b.jpg"], [b"one", b"t\r\nwo\x00"])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "said"),
+    [
+        ("image/jpeg", b"", "the body is empty"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n',
+            "no file",
+        ),
+        ("multipart/form-data; boundary=x", b"nonsense", "the form"),
+        ("multipart/form-data", b"--x--", "can't be read"),
+    ],
+)
+def test_a_form_without_a_picture_is_400(content_type, body, said):
+    status, told = _refused(incoming.read_pictures, _request([body], [("content-type", content_type)]))
+    assert status == 400
+    assert said in told
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"a"', b"\xff", b"[" * 90])
+def test_a_body_that_is_no_json_object_is_400(body):
+    assert _refused(incoming.read_json, _request([body]))[0] == 400
+
+
+def test_instances_are_tensorflow_servings():
+    encoded = base64.b64encode(b"picture").decode()
+    content = {"instances": [{"b64": encoded}, {"image_bytes": {"b64": encoded}}]}
+    assert incoming.instances(content) == [b"picture"] * 2
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"instances": []}, {"instances": "a"}, {"instances": [1]}, {"instances": [{"b64": "?"}]}]
+)
+def test_other_instances_are_400(content):
+    with pytest.raises(RefusedError) as raised:
+        incoming.instances(content)
+    assert raised.value.status == 400
+
+
+PIXELS = np.arange(2 * 4 * 4 * 3).reshape(2, 4, 4, 3)
+
+
+def _input(**changes):
+    given = {"name": "images", "shape": [2, 4, 4, 3], "datatype": "UINT8", "data": PIXELS.ravel().tolist()}
+    return {"inputs": [given | changes]}
+
+
+def test_kserves_inputs_are_pixels_or_encoded_pictures():
+    for data in (PIXELS.ravel().tolist(), PIXELS.tolist()):  # flat or nested
+        found = incoming.infer_input(_input(data=data), 4)
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, PIXELS)
+    encoded = {"name": "image_bytes", "shape": [1], "datatype": "BYTES", "data": [base64.b64encode(b"x").decode()]}
+    assert incoming.infer_input({"inputs": [encoded]}, 4) == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"inputs": []},
+        {"inputs": [1]},
+        _input(name="other"),
+        _input(datatype="FP32"),
+        _input(shape=[1, 4, 4, 3]),
+        _input(shape=[2, 5, 5, 3]),
+        _input(shape="2"),
+        _input(shape=[]),
+        _input(data=[]),
+        _input(data=None),
+        _input(data=[1, [2]]),
+        _input(data=[0.5] * 96),
+        _input(data=[256] * 96),
+        _input(data=[-1] * 96),
+        _input(data=["a"] * 96),
+        _input(data=[1] * 97),
+        _input(name="image_bytes", datatype="BYTES", shape=[2], data=["eA=="]),
+        _input(name="image_bytes", datatype="BYTES", shape=[1], data=[1]),
+    ],
+)
+def test_other_inputs_are_400(content):
+    with pytest.raises(RefusedError) as raised:
+        incoming.infer_input(content, 4)
+    assert raised.value.status == 400
