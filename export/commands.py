@@ -60,6 +60,7 @@ class ScorePolicy:
     )
     beam_options: tuple[str, ...] = setting((), "options of the runner, such as direct_num_workers=2")
     summary: bool = setting(False, "print how many faces were predicted what, and errors by reason")
+    annotated_dir: str | None = setting(None, "folder for copies of the photos with boxes and labels; with --detector")
     histogram: str | None = setting(None, "a .png file for a histogram of the probabilities")
 
 
@@ -119,12 +120,16 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         )
     if policy.histogram and not policy.histogram.lower().endswith(".png"):
         raise UserError(f"--histogram={policy.histogram} does not end in .png")
+    if policy.annotated_dir and not config.finds_faces:
+        raise UserError(
+            f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
+        )
     listing, columns = Listing(inputs, follow_links=policy.follow_links), config.table_columns()
     if policy.runner:
         return _score_on_beam(policy, config, inputs)
     output = pathlib.Path(policy.output)
     if policy.output != STDOUT and output.is_file() and policy.resume:
-        summary = summarize_complete(output, columns, listing)
+        summary = summarize_complete(output, config, listing)
         log.info("%s is complete; nothing to resume.", output)
         return _finish(policy, summary)
     model = model_path(policy.model)
@@ -136,7 +141,9 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         else TableWriter(output, columns, resume=policy.resume, overwrite=policy.overwrite, begun_with=begun_with)
     )
     with writer:
-        summary = score_listing(Scorer(of_thread, config), listing, writer, policy.threads or None)
+        annotated = pathlib.Path(policy.annotated_dir) if policy.annotated_dir else None
+        scorer = Scorer(of_thread, config, annotated_dir=annotated)
+        summary = score_listing(scorer, listing, writer, policy.threads or None)
         writer.finish()
     if listing.others:
         log.info("Files that are no pictures by their suffix, and get no row: %d.", listing.others)
@@ -145,7 +152,7 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
 
 
 def _score_on_beam(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:
-    for name in ("resume", "overwrite", "threads", "summary", "histogram"):
+    for name in ("resume", "overwrite", "threads", "summary", "histogram", "annotated_dir"):
         if getattr(policy, name):
             raise UserError(f"--{name} is not for --runner: the engine begins, retries and divides the work itself")
     if policy.output == "-":

@@ -13,6 +13,7 @@ import tqdm
 
 from export.listing import Listing, Picture
 from export.records import as_unicode, read_table
+from export.score_config import ScoreConfig
 from export.scorer import Scorer
 from export.summary import Summary
 from export.writers import StdoutWriter, TableWriter
@@ -58,9 +59,10 @@ def score_listing(
     """
     summary, pictures = Summary(), iter(listing)
     done = 0
-    for row in writer.taken_over():
-        _check_next(row, pictures, writer.partial)
-        summary.add(row)
+    for rows in writer.taken_over(scorer.config.begins_picture, scorer.config.is_whole_picture):
+        _check_next(rows[0], pictures, writer.partial)
+        for row in rows:
+            summary.add(row)
         done += 1
     with tqdm.tqdm(initial=done, unit=" images", disable=None, desc="Scoring", smoothing=0.05) as bar:
         _count_beside(listing, bar)
@@ -73,15 +75,16 @@ def score_listing(
     return summary
 
 
-def summarize_complete(table: pathlib.Path, columns: Iterable[str], listing: Listing) -> Summary:
+def summarize_complete(table: pathlib.Path, config: ScoreConfig, listing: Listing) -> Summary:
     """Returns the counts of a finished table.
 
     Raises:
       UserError: it is no table of such columns, or not of what the listing holds now.
     """
     summary, pictures = Summary(), iter(listing)
-    for row in read_table(table, columns):
-        _check_next(row, pictures, table)
+    for row in read_table(table, config.table_columns()):
+        if config.begins_picture(row):
+            _check_next(row, pictures, table)
         summary.add(row)
     if next(pictures, None):
         raise _of_another_listing(table)

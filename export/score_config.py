@@ -1,9 +1,22 @@
 """What decides the rows of a table of predictions. Imports nothing heavy: `--help` reads it."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from gender_tfds.command_line import UserError, setting
 
+# of each face, with a detector: its number, the largest first, or -1 where there is none; how many the picture has; the
+# box in pixels of the picture; the detector's score
+FACE_COLUMNS = {
+    "face": int,
+    "faces": int,
+    "x": int,
+    "y": int,
+    "width": int,
+    "height": int,
+    "detection_score": float,
+}
 EXTRA_COLUMNS = {"width": int, "height": int, "sha256": str}  # of the picture; --columns chooses from them
 
 
@@ -18,6 +31,13 @@ class ScoreConfig:
         0.0, "below this confidence a face is undecided; a run's report proposes values", lower=0, upper=1
     )
     tta: bool = setting(False, "average the probabilities of a face and its mirror image; takes twice the time")
+    detector: str = setting(
+        "none",
+        "none: each picture is a cropped face; yunet: finds the faces in each photo, a row each",
+        choices=("none", "yunet"),
+    )
+    detector_model: str | None = setting(None, "YuNet's .onnx file; the packaged one if left out")
+    detector_threshold: float = setting(0.7, "least score of what counts as a face", lower=0.01, upper=1)
     columns: tuple[str, ...] = setting((), f"columns to add, about the picture: some of {','.join(EXTRA_COLUMNS)}")
     max_pixels: int = setting(89_000_000, "a picture of more is refused before it is decoded", lower=1)
 
@@ -43,4 +63,25 @@ class ScoreConfig:
     def table_columns(self) -> dict[str, type]:
         """Returns the columns of the table in order, and what they hold."""
         own = {"path": str, "gender": str, "confidence": float, "p_female": float, "error": str}
-        return own | {column: EXTRA_COLUMNS[column] for column in self.columns}
+        return (
+            own
+            | (FACE_COLUMNS if self.finds_faces else {})
+            | {self.column(name): EXTRA_COLUMNS[name] for name in self.columns}
+        )
+
+    @property
+    def finds_faces(self) -> bool:
+        """Whether a picture has a row for each of its faces."""
+        return self.detector != "none"
+
+    def column(self, name: str) -> str:
+        """Returns what a column of `--columns` is called; a face's own width and height come first to the names."""
+        return f"image_{name}" if self.finds_faces and name in FACE_COLUMNS else name
+
+    def begins_picture(self, row: dict[str, Any]) -> bool:
+        """Whether a row, also of text, is the first one of its picture."""
+        return not self.finds_faces or int(row["face"]) <= 0
+
+    def is_whole_picture(self, rows: Sequence[dict[str, Any]]) -> bool:
+        """Whether rows, also of text, are all of their picture's."""
+        return not self.finds_faces or len(rows) == max(int(rows[0]["faces"]), 1)

@@ -6,7 +6,7 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -66,19 +66,37 @@ class TableWriter:
             raise UserError(f"--output={path} can't be written ({error.strerror}); give another path") from error
         self._end: int | None = len(self._records.header)  # of the rows that stay; None once new ones follow
 
-    def taken_over(self) -> Iterator[dict[str, Any]]:
-        """Yields the whole rows of the interrupted run in order.
+    def taken_over(
+        self,
+        begins: Callable[[dict[str, Any]], bool] = lambda row: True,
+        is_whole: Callable[[list[dict[str, Any]]], bool] = lambda rows: True,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yields the whole rows of the interrupted run in order, those of a picture at a time.
 
-        Those that were passed when the first new row is written stay; what lies behind them is cut off then.
+        Those that were passed when the first new row is written stay; what lies behind them is cut off then, and with
+        it a last picture of which not all rows are there.
+
+        Args:
+          begins: whether a row is the first one of its picture.
+          is_whole: whether rows are all of their picture's.
 
         Raises:
           UserError: what is there is no table of these columns.
         """
         self._file.seek(self._end)
+        rows: list[dict[str, Any]] = []
+        size = 0
         for data in whole_rows(self._file, self._records):
             row = self._decode(data)
-            yield row
-            self._end += len(data)
+            if begins(row) and rows:
+                yield rows
+                self._end += size
+                rows, size = [], 0
+            rows.append(row)
+            size += len(data)
+        if rows and is_whole(rows):
+            yield rows
+            self._end += size
 
     def write(self, rows: Iterable[dict[str, Any]]) -> None:
         """Appends rows and hands them to the operating system: they outlive a kill of this process."""
@@ -175,7 +193,7 @@ class StdoutWriter:
         self._records = CsvRecords(list(columns))
         self._begun = False
 
-    def taken_over(self) -> Iterator[dict[str, Any]]:
+    def taken_over(self, *grouping: Callable) -> Iterator[list[dict[str, Any]]]:
         """Yields nothing."""
         return iter(())
 

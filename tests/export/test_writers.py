@@ -22,7 +22,7 @@ SUFFIXES = list(FORMATS)
 def write(path: pathlib.Path, rows: list[dict], *, finish: bool = True, **options) -> list[dict]:
     """Returns the rows that were taken over."""
     with TableWriter(path, COLUMNS, **options) as writer:
-        taken = list(writer.taken_over())
+        taken = [row for rows in writer.taken_over() for row in rows]
         for row in rows:
             writer.write([row])
         if finish:
@@ -65,7 +65,7 @@ def test_a_table_cut_at_any_byte_is_completed_to_the_same_bytes(tmp_path, suffix
         partial.write_bytes(whole[:cut])
         (tmp_path / f"{partial.name}.settings").write_text("")
         with TableWriter(path, COLUMNS, resume=True) as writer:
-            done = [row["path"] for row in writer.taken_over()]
+            done = [row["path"] for rows in writer.taken_over() for row in rows]
             assert done == ODD_NAMES[: len(done)], cut
             writer.write(ROWS[len(done) :])
             writer.finish()
@@ -85,6 +85,32 @@ def test_rows_in_front_of_which_the_reader_stops_are_written_anew(tmp_path):
         writer.write(ROWS[3:5])
         writer.finish()
     assert [row["path"] for row in read(path)] == [ODD_NAMES[index] for index in (0, 3, 4)]
+
+
+def test_a_picture_of_which_rows_are_missing_is_written_anew(tmp_path):
+    path = tmp_path / "table.csv"
+    rows = [{"path": name, "score": 1} for name in "aabbbcc"]
+    sizes = {"a": 2, "b": 3, "c": 3}
+
+    def taken(count):
+        write(path, rows[:count], finish=False, overwrite=True)
+        with TableWriter(path, COLUMNS, resume=True) as writer:
+            before = [None]
+
+            def begins(row):
+                before.append(row["path"])
+                return before[-1] != before[-2]
+
+            groups = writer.taken_over(begins, lambda rows: len(rows) == sizes[rows[0]["path"]])
+            found = ["".join(row["path"] for row in rows) for rows in groups]
+            writer.write([{"path": "new"}])
+        assert [row["path"] for row in write(path, [], finish=False, resume=True)] == [*"".join(found), "new"]
+        return found
+
+    assert taken(7) == ["aa", "bbb"]
+    assert taken(5) == ["aa", "bbb"]
+    assert taken(4) == ["aa"]
+    assert taken(1) == []
 
 
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.partial"])
