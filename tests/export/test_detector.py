@@ -167,7 +167,7 @@ def test_faces_of_portraits_are_found_and_their_tilt_is_measured(find):
         (other,) = find.detect(turned)
         errors.append(abs(_tilt(other) - _tilt(face) + 25))
         errors_of_one_look.append(abs(_tilt(find._run(turned)[0]) - _tilt(face) + 25))
-    assert np.median(errors) < 5  # measured: 2.2
+    assert np.median(errors) < 5  # measured: 1.3, and 23 by one look
     # the planted failure: landmarks that are not measured again
     assert np.median(errors_of_one_look) > 10
 

@@ -190,3 +190,80 @@ def test_only_regular_files_are_read(tmp_path, face):
     for device in ("/dev/zero", "/dev/stdin"):
         with pytest.raises(ValueError, match="not a regular file"):
             read_file(device)
+
+
+class Planted:
+    """In a detector's place: as many faces as the picture's file name says."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def look(self, encoded, size):
+        from export.detector import Face, Photo
+
+        count = encoded[-1]
+        image = np.zeros((40, 60, 3), np.uint8)
+        faces = [
+            Face(np.array([number, 2, 30.4, 20], np.float32), np.zeros((5, 2), np.float32), 0.9)
+            for number in range(count)
+        ]
+        crops = [np.full((size, size, 3), 40 * number, np.uint8) for number in range(count)]
+        return Photo(60, 40, image, faces, crops)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    from export import detector
+
+    monkeypatch.setattr(detector, "FaceDetector", Planted)
+    for name, count in (("two.jpg", 2), ("none.jpg", 0), ("five.jpg", 5)):
+        (tmp_path / name).write_bytes(encode_face(0) + bytes([count]))
+    return [tmp_path / name for name in ("two.jpg", "none.jpg", "five.jpg")]
+
+
+def test_with_a_detector_each_face_has_a_row_and_a_photo_without_one_has_one(photos):
+    two, none, five = score(photos, detector="yunet", columns=("width", "height"))
+    assert [row["face"] for row in two + five] == [0, 1, 0, 1, 2, 3, 4]
+    assert [row["faces"] for row in two + five] == [2, 2, 5, 5, 5, 5, 5]
+    sides = {"image_width": 60, "image_height": 40}
+    assert none == [{"path": "none.jpg", **sides, "face": -1, "faces": 0, "error": "no face found"}]
+    assert {name: two[1][name] for name in ("x", "y", "width", "height")} == {"x": 1, "y": 2, "width": 30, "height": 20}
+    assert (two[0]["image_width"], two[0]["image_height"]) == (60, 40)
+    # each face its own score, over the batch's end too
+    assert [row["p_female"] for row in five] == pytest.approx([40 * number / 255 for number in range(5)], abs=1e-6)
+
+
+def test_copies_are_annotated_where_there_are_faces(photos, tmp_path):
+    config = ScoreConfig(detector="yunet")
+    scorer = Scorer(LeftSide, config, annotated_dir=tmp_path / "copies")
+    scorer.score([Picture(path.name, str(path)) for path in photos])
+    assert sorted(path.name for path in (tmp_path / "copies").iterdir()) == ["five.jpg", "two.jpg"]
+
+
+def test_an_interrupted_table_of_faces_is_gone_on_with_by_whole_photos(photos, tmp_path):
+    from export.listing import Listing
+    from export.score import score_listing
+    from export.writers import TableWriter
+
+    config = ScoreConfig(detector="yunet")
+    names = tmp_path / "list.txt"
+    names.write_text("".join(f"{path}\n" for path in photos))
+    scorer, listing = Scorer(LeftSide, config), Listing([str(names)])
+
+    def run(output, **options):
+        with TableWriter(output, config.table_columns(), **options) as writer:
+            summary = score_listing(scorer, listing, writer, threads=1)
+            writer.finish()
+        return summary.line()
+
+    whole = tmp_path / "whole.csv"
+    told = run(whole)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 1 + 2 + 1 + 5
+    for kept in range(2, len(lines) + 1):
+        table, partial = tmp_path / "table.csv", tmp_path / "table.csv.partial"
+        partial.write_bytes(b"".join(lines[:kept]))
+        (tmp_path / "table.csv.partial.settings").write_text("")
+        assert run(table, resume=True) == told
+        assert table.read_bytes() == whole.read_bytes()
+        table.unlink()
