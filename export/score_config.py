@@ -6,6 +6,7 @@ from typing import Any
 
 from gender_tfds.command_line import UserError, setting
 
+DETECTORS = ("none", "yunet")
 # of each face, with a detector: its number, the largest first, or -1 where there is none; how many the picture has; the
 # box in pixels of the picture; the detector's score
 FACE_COLUMNS = {
@@ -34,7 +35,7 @@ class ScoreConfig:
     detector: str = setting(
         "none",
         "none: each picture is a cropped face; yunet: finds the faces in each photo, a row each",
-        choices=("none", "yunet"),
+        choices=DETECTORS,
     )
     detector_model: str | None = setting(None, "YuNet's .onnx file; the packaged one if left out")
     detector_threshold: float = setting(0.7, "least score of what counts as a face", lower=0.01, upper=1)

@@ -4,20 +4,17 @@ import hashlib
 import os
 import pathlib
 import stat
-import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from export.listing import Picture
+from export.looker import Looker
 from export.predictor import Predictor
 from export.score_config import ScoreConfig
-from gender_tfds.images_cv import decode, resize
+from gender_tfds.images_cv import decode
 from gender_tfds.run_folder import Prediction
-
-if TYPE_CHECKING:
-    from export.detector import FaceDetector
 
 _BATCH = 32  # faces that the model sees at once
 
@@ -61,9 +58,7 @@ class Scorer:
         self.config = config
         self._read = read
         self._annotated_dir = annotated_dir
-        self._own = threading.local()
-        if config.finds_faces:
-            self._detector()  # fails here, with one sentence, and not in every thread
+        self._looker = Looker(config)
 
     def score(self, pictures: Sequence[Picture]) -> list[list[dict[str, Any]]]:
         """Returns for each picture its rows, with the columns of `ScoreConfig.table_columns`."""
@@ -93,32 +88,9 @@ class Scorer:
             encoded = self._read(picture.path)
             if "sha256" in self.config.columns:
                 row["sha256"] = hashlib.sha256(encoded).hexdigest()
-            if self.config.finds_faces:
-                return self._look_for_faces(encoded, size, row)
-            image = decode(encoded)
         except ValueError as error:
-            return [row | ({"face": -1, "faces": 0} if self.config.finds_faces else {}) | {"error": str(error)}], []
-        row |= self._sides(*image.shape[1::-1])
-        return [row], [resize(image, size)]
-
-    def _look_for_faces(
-        self, encoded: bytes, size: int, row: dict[str, Any]
-    ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-        photo = self._detector().look(encoded, size)
-        row |= self._sides(photo.width, photo.height)
-        if not photo.faces:
-            raise ValueError("no face found")
-        rows = []
-        for number, face in enumerate(photo.faces):
-            box = dict(zip(("x", "y", "width", "height"), np.rint(face.box).astype(int).tolist(), strict=True))
-            own = {"face": number, "faces": len(photo.faces), "detection_score": round(face.score, 4)}
-            rows.append(row | own | box)
-        return rows, photo.crops
-
-    def _sides(self, width: int, height: int) -> dict[str, int]:
-        """Returns those of a picture's sides that are columns."""
-        sides = {"width": width, "height": height}
-        return {self.config.column(name): side for name, side in sides.items() if name in self.config.columns}
+            return self._looker.failed(row, error), []
+        return self._looker.look(row, encoded, size)
 
     def _annotate(self, picture: Picture, rows: list[dict[str, Any]]) -> None:
         if rows[0]["face"] >= 0:
@@ -126,14 +98,6 @@ class Scorer:
 
             # decoded once more: the photos of a batch would not all fit into memory
             save_annotated(self._annotated_dir, picture.name, decode(self._read(picture.path)), rows)
-
-    def _detector(self) -> "FaceDetector":
-        from export.detector import MODEL, FaceDetector
-
-        if not hasattr(self._own, "detector"):
-            model = pathlib.Path(self.config.detector_model) if self.config.detector_model else MODEL
-            self._own.detector = FaceDetector(model, self.config.detector_threshold)
-        return self._own.detector
 
     def _predict(self, predictor: Predictor, crops: Sequence[np.ndarray]) -> list[float]:
         scores: list[float] = []

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from export import requests_http as incoming
 from export.batching import OverloadedError
 from export.requests_http import RefusedError
+from export.score_config import DETECTORS
 from export.serve_docs import DOCS_PAGE, describe
 from export.service import Numbers, Service
 from gender_tfds.faces import GENDERS
-from gender_tfds.run_folder import Prediction
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +79,10 @@ def _add_own_routes(app: FastAPI, limits: Limits) -> None:
         service: Service = request.app.state.service
         min_confidence = _min_confidence(request)
         names, encoded = await incoming.read_pictures(request, limits.max_body, limits.timeout)
-        predictions = await service.score(names, encoded, min_confidence)
-        answer = {"predictions": [dataclasses.asdict(prediction) for prediction in predictions]}
+        predictions = await service.score(names, encoded, min_confidence, _detector(request))
+        answer = {"predictions": predictions}
         answer |= {"model": service.model.name, "note": service.model.predictor.note}
-        errors = [prediction.error for prediction in predictions if prediction.error]
+        errors = [prediction["error"] for prediction in predictions if prediction["error"]]
         if len(errors) == len(predictions):
             answer["error"] = errors[0]
         return JSONResponse(answer, 422 if "error" in answer else 200)
@@ -101,7 +101,9 @@ def _add_tensorflow_serving(app: FastAPI, limits: Limits) -> None:
     async def predict(request: Request) -> Response:
         encoded = incoming.instances(await incoming.read_json(request, limits.max_body, limits.timeout))
         predictions = await _all_scored(request, encoded)
-        return JSONResponse({"predictions": [{"p_female": p.p_female, "gender": p.gender} for p in predictions]})
+        return JSONResponse(
+            {"predictions": [{name: row[name] for name in ("p_female", "gender")} for row in predictions]}
+        )
 
     @app.get(f"/v1/models/{MODEL}", **describe("tensorflow_serving_status"))
     async def status() -> Response:
@@ -142,7 +144,7 @@ def _add_kserve(app: FastAPI, limits: Limits) -> None:
         if isinstance(given, np.ndarray):
             scores = [round(float(score), 6) for score in await service.score_pixels(given)]
         else:
-            scores = [prediction.p_female for prediction in await _all_scored(request, given)]
+            scores = [row["p_female"] for row in await _all_scored(request, given)]
         outputs = [
             {"name": "p_female", "datatype": "FP32", "shape": [len(scores)], "data": scores},
             {
@@ -158,13 +160,13 @@ def _add_kserve(app: FastAPI, limits: Limits) -> None:
         return JSONResponse(answer)
 
 
-async def _all_scored(request: Request, encoded: list[bytes]) -> list[Prediction]:
-    """Returns a prediction for every picture; the protocols of others have no place for an error beside them."""
+async def _all_scored(request: Request, encoded: list[bytes]) -> list[dict[str, Any]]:
+    """Returns a row for every picture; the protocols of others have no place for an error beside them."""
     names = [str(number) for number in range(len(encoded))]
     predictions = await request.app.state.service.score(names, encoded, 0.0)
-    for prediction in predictions:
-        if prediction.error:
-            raise RefusedError(422, f"picture {prediction.path}: {prediction.error}")
+    for row in predictions:
+        if row["error"]:
+            raise RefusedError(422, f"picture {row['path']}: {row['error']}")
     return predictions
 
 
@@ -177,6 +179,13 @@ def _min_confidence(request: Request) -> float:
     if not 0.5 <= value <= 1:
         raise RefusedError(400, f"min_confidence={text[:20]} is not a number from 0.5 to 1")
     return value
+
+
+def _detector(request: Request) -> str:
+    name = request.query_params.get("detector", "none")
+    if name not in DETECTORS:
+        raise RefusedError(400, f"detector={name[:20]} is none of {', '.join(DETECTORS)}")
+    return name
 
 
 class Gate:

@@ -3,6 +3,8 @@
 import importlib.resources
 from typing import Any
 
+from export.score_config import DETECTORS, FACE_COLUMNS
+
 # one pixel, as base64
 _PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVQIHWNoaGgAAAMEAYHZ9rm7AAAAAElFTkSuQmCC"
 
@@ -33,6 +35,7 @@ _ROW = _object(
     confidence=_MAYBE_NUMBER,
     p_female=_MAYBE_NUMBER,
     error=_MAYBE_TEXT,
+    **dict.fromkeys(FACE_COLUMNS, _NUMBER),
 )
 _PREDICTIONS = _object(["predictions", "model", "note"], predictions=_list(_ROW), model=_TEXT, note=_TEXT)
 _B64 = _object(["b64"], b64=_TEXT)
@@ -50,6 +53,12 @@ _MIN_CONFIDENCE = {
     "description": "below it a face is undecided",
     "schema": {"type": "number", "minimum": 0.5, "maximum": 1, "default": 0.5},
 }
+_DETECTOR = {
+    "name": "detector",
+    "in": "query",
+    "description": "yunet: find the faces in each photo first, a row each; none: each picture is a cropped face",
+    "schema": {"type": "string", "enum": list(DETECTORS), "default": "none"},
+}
 
 _REFUSALS = {
     400: "The request can't be understood.",
@@ -65,7 +74,7 @@ _OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any] | None, tuple[i
     "predict": (
         "Scores a picture, which is the body, or the files of a form: a row for each, as gender-score writes them.",
         {
-            "parameters": [_MIN_CONFIDENCE],
+            "parameters": [_MIN_CONFIDENCE, _DETECTOR],
             **_body(
                 ("application/octet-stream", {"type": "string", "format": "binary"}, None),
                 ("image/jpeg", {"type": "string", "format": "binary"}, None),

@@ -2,19 +2,23 @@
 
 import asyncio
 import dataclasses
+import itertools
 import logging
 import os
 import pathlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from export.batching import Batcher, OverloadedError
-from export.predictor import Predictor, decode_all, identify, load_predictor
+from export.looker import Looker
+from export.predictor import Predictor, identify, load_predictor
+from export.score_config import DETECTORS, ScoreConfig
 from gender_tfds.command_line import UserError
 from gender_tfds.run_folder import Prediction
 
@@ -101,6 +105,7 @@ class Service:
         self._admitted = 0
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, "decode")
         self._reloading = threading.Lock()
+        self._lookers = {name: Looker(ScoreConfig(detector=name)) for name in DETECTORS}
         self._batcher = Batcher(
             self.model.predictor.predict,
             max_batch_size=max_batch_size,
@@ -108,13 +113,19 @@ class Service:
             observe=self.numbers.batch_size.observe,
         )
 
-    async def score(self, names: Sequence[str], encoded: Sequence[bytes], min_confidence: float) -> list[Prediction]:
-        """Returns a row for each picture.
+    async def score(
+        self, names: Sequence[str], encoded: Sequence[bytes], min_confidence: float, detector: str = "none"
+    ) -> list[dict[str, Any]]:
+        """Returns a row for each picture or, with a detector, for each face.
 
         Args:
           names: what the rows are called by.
           encoded: the bytes of each file.
           min_confidence: below it a face is undecided.
+          detector: as of `ScoreConfig`.
+
+        Returns:
+          Rows with the fields of `Prediction`, and with a detector those of `score_config.FACE_COLUMNS`.
 
         Raises:
           OverloadedError: so many pictures wait already that these would be over `max_queue`.
@@ -124,17 +135,24 @@ class Service:
         self._admit(len(encoded))
         try:
             size, threshold = self.model.predictor.image_size, self.model.predictor.metadata["threshold"]
-            loop = asyncio.get_running_loop()
-            images, errors = await loop.run_in_executor(self._pool, decode_all, encoded, size)
-            scores = iter(await asyncio.gather(*(self._batcher.score(image) for image in images)))
-            for error in filter(None, errors):
-                self.numbers.errors.labels(error).inc()
-            return [
-                Prediction(name, error=error)
-                if error
-                else Prediction.from_probability(name, next(scores), min_confidence, threshold)
-                for name, error in zip(names, errors, strict=True)
-            ]
+            loop, looker = asyncio.get_running_loop(), self._lookers[detector]
+            looked_at = await asyncio.gather(
+                *(
+                    loop.run_in_executor(self._pool, looker.look, {"path": name}, data, size)
+                    for name, data in zip(names, encoded, strict=True)
+                )
+            )
+            crops = [crop for _, found in looked_at for crop in found]
+            scores = iter(await asyncio.gather(*(self._batcher.score(crop) for crop in crops)))
+            answer = []
+            for row in itertools.chain.from_iterable(rows for rows, _ in looked_at):
+                if row.get("error"):
+                    self.numbers.errors.labels(row["error"]).inc()
+                    prediction = Prediction(row["path"], error=row["error"])
+                else:
+                    prediction = Prediction.from_probability(row["path"], next(scores), min_confidence, threshold)
+                answer.append(dataclasses.asdict(prediction) | row)
+            return answer
         finally:
             self._admit(-len(encoded))
 

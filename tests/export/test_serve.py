@@ -6,15 +6,20 @@ import json
 import socket
 import time
 
+import cv2
 import numpy as np
 import pytest
 
+from export import commands
 from export.predictor import decode_all, load_predictor
 from gender_tfds import faces
+from tests.conftest import SHARED_DATA
 from tests.export.servers import Session, running
 
 MODEL_FILE = "model_float32.tflite"
 BAD = b"no picture"
+BLANK = cv2.imencode(".png", np.full((64, 64, 3), 90, np.uint8))[1].tobytes()
+PORTRAITS = sorted((SHARED_DATA / "portraits").glob("*/*.jpg"))
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +187,26 @@ def test_the_log_has_a_line_a_request_and_no_name(server, session, test_faces):
     assert line["status"] == 200
     assert not any("secret_name" in line for line in server.lines)
     assert any('"/predict"' in line for line in server.lines)
+
+
+def test_with_a_detector_each_face_of_a_photo_has_a_row(server, session, test_faces):
+    answer = session.post(f"{server.url}/predict", params={"detector": "yunet"}, data=BLANK)
+    assert answer.status_code == 422
+    (row,) = answer.json()["predictions"]
+    assert (row["face"], row["faces"], row["error"]) == (-1, 0, "no face found")
+    assert session.post(f"{server.url}/predict", data=BLANK).status_code == 200
+    assert session.post(f"{server.url}/predict", params={"detector": "x"}, data=BLANK).status_code == 400
+
+
+@pytest.mark.skipif(not PORTRAITS, reason="reads ../shared/data/portraits, which is not there")
+def test_the_faces_of_a_photo_are_the_scorers(server, session, artefacts, tmp_path):
+    files = [("file", (path.name, path.read_bytes())) for path in PORTRAITS[:3]]
+    answer = session.post(f"{server.url}/predict", params={"detector": "yunet"}, files=files).json()
+    for path in PORTRAITS[:3]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    table = tmp_path / "table.jsonl"
+    model = f"--model={artefacts / MODEL_FILE}"
+    assert commands.score([*map(str, PORTRAITS[:3]), model, "--detector=yunet", f"--output={table}"]) == 0
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    for row, expected in zip(answer["predictions"], rows, strict=True):
+        assert row | {"path": ""} == expected | {"path": ""}

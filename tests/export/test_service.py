@@ -25,8 +25,8 @@ def _use(artefacts, work, **options):
 
 def test_a_row_for_each_picture_in_order_and_a_reason_where_there_is_none(artefacts, test_faces):
     rows = _use(artefacts, lambda one: one.score(["a", "b", "c"], [test_faces[0], b"x", test_faces[1]], 0.0))
-    assert [row.path for row in rows] == ["a", "b", "c"]
-    assert [row.error is None for row in rows] == [True, False, True]
+    assert [row["path"] for row in rows] == ["a", "b", "c"]
+    assert [row["error"] is None for row in rows] == [True, False, True]
 
 
 def test_pictures_over_the_queue_are_refused_and_the_place_is_free_again(artefacts, test_faces):
@@ -79,4 +79,4 @@ def test_a_new_model_of_another_size_is_not_taken(monkeypatch, artefacts, test_f
         assert not running.reload()
         return await running.score(["a"], test_faces[:1], 0.0)
 
-    assert _use(artefacts, work)[0].error is None
+    assert _use(artefacts, work)[0]["error"] is None

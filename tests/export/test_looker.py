@@ -1,0 +1,29 @@
+"""From bytes to crops and rows, with a detector and without."""
+
+import numpy as np
+import pytest
+
+from export.looker import Looker
+from export.score_config import ScoreConfig
+from gender_tfds.command_line import UserError
+from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.images_cv import decode_and_resize
+
+
+def test_a_crop_for_each_row_or_an_error():
+    looker = Looker(ScoreConfig(columns=("width",)))
+    rows, crops = looker.look({"path": "a"}, encode_face(0), 24)
+    assert rows == [{"path": "a", "width": 128}]
+    np.testing.assert_array_equal(crops, [decode_and_resize(encode_face(0), 24)])
+    rows, crops = looker.look({"path": "a"}, b"", 24)
+    assert (rows, crops) == ([{"path": "a", "error": "the file is empty"}], [])
+
+
+def test_a_picture_without_a_face_is_told():
+    rows, crops = Looker(ScoreConfig(detector="yunet")).look({"path": "a"}, b"", 24)
+    assert (rows, crops) == ([{"path": "a", "face": -1, "faces": 0, "error": "the file is empty"}], [])
+
+
+def test_a_detector_that_is_none_is_told_at_once(tmp_path):
+    with pytest.raises(UserError, match="is not a file"):
+        Looker(ScoreConfig(detector="yunet", detector_model=str(tmp_path / "none.onnx")))
