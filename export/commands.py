@@ -79,6 +79,7 @@ class ServePolicy:
     max_pixels: int = setting(89_000_000, "pixels of a picture; over it, status 422 before it is decoded", lower=1)
     timeout: float = setting(30.0, "seconds for a request's body to come; over it, status 408", lower=0.1)
     grace_seconds: int = setting(30, "seconds after SIGTERM for what was begun to be finished", lower=0)
+    web_dir: str | None = setting(None, "folder that `make web` made, shown at /; /docs is shown there if left out")
     token_file: str | None = setting(
         None, "a file with a token that every request must bear; none is needed if left out"
     )
@@ -195,6 +196,8 @@ def _serve(policy: ServePolicy) -> None:
         token = pathlib.Path(policy.token_file).read_text(encoding="utf-8").strip() if policy.token_file else None
     except (OSError, ValueError) as error:
         raise UserError(f"--token_file={policy.token_file} can't be read ({error}); give a file of text") from error
+    if policy.web_dir and not (pathlib.Path(policy.web_dir) / "index.html").is_file():
+        raise UserError(f"--web_dir={policy.web_dir} holds no index.html; give the folder that `make web` made")
     if token == "":
         raise UserError(f"--token_file={policy.token_file} is empty; write a token into it")
     options = ServerOptions(

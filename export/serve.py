@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from export import requests_http as incoming
@@ -44,8 +45,14 @@ class Limits:
     token: str | None = None
 
 
-def make_app(service_of: Callable[[], Service], limits: Limits) -> ASGIApp:
-    """Returns the application. `service_of` is called once, on the event loop that serves."""
+def make_app(service_of: Callable[[], Service], limits: Limits, web_dir: str | None = None) -> ASGIApp:
+    """Returns the application.
+
+    Args:
+      service_of: called once, on the event loop that serves.
+      limits: of a request.
+      web_dir: folder of the page at `/`; without one, that leads to `/docs`.
+    """
     state: dict[str, Service] = {}
 
     @asynccontextmanager
@@ -69,6 +76,11 @@ def make_app(service_of: Callable[[], Service], limits: Limits) -> ASGIApp:
     @app.exception_handler(OverloadedError)
     async def overloaded(request: Request, error: OverloadedError) -> Response:
         return JSONResponse({"error": "too many pictures wait; try again"}, 503, {"Retry-After": _RETRY_AFTER})
+
+    if web_dir:
+        app.mount("/", StaticFiles(directory=web_dir, html=True))  # after all routes, which it would hide
+    else:
+        app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
 
     return Gate(app, limits.token, lambda: state["service"].numbers)
 

@@ -35,6 +35,7 @@ class ServerOptions:
     timeout: float
     grace_seconds: int
     token: str | None
+    web_dir: str | None
 
 
 def serve(options: ServerOptions, host: str, port: int, workers: int) -> None:
@@ -103,7 +104,7 @@ def _work(options: ServerOptions, listening: socket.socket, announce: Callable[[
 
     limits = Limits(max_body=options.max_body, timeout=options.timeout, token=options.token)
     config = uvicorn.Config(
-        make_app(make_service, limits),
+        make_app(make_service, limits, options.web_dir),
         log_config=None,
         access_log=False,
         limit_concurrency=_CONNECTIONS,

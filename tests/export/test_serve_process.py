@@ -90,6 +90,7 @@ def test_workers_share_the_socket_one_that_dies_is_replaced_and_numbers_are_of_a
         (["--model=nothing.tflite"], "--model=nothing.tflite does not exist"),
         (["--model={model}", "--token_file=nothing"], "--token_file=nothing can't be read"),
         (["--model={model}", "--token_file={empty}"], "is empty"),
+        (["--model={model}", "--web_dir=/nowhere"], "--web_dir=/nowhere holds no index.html"),
         (["--model={model}", "--host=256.0.0.1"], "can't be listened on"),
         (["--model={model}", "--port=70000"], "port"),
         (["--model={empty}"], "is of no known kind"),
@@ -116,4 +117,18 @@ def test_a_picture_of_too_many_pixels_is_refused(artefacts, test_faces):
     with running(f"--model={artefacts / MODEL_FILE}", "--max_pixels=100") as server:
         answer = Session().post(f"{server.url}/predict", data=test_faces[0])
         assert (answer.status_code, answer.json()["error"]) == (422, "more than 100 pixels")
+        assert server.stop() == 0
+
+
+def test_a_page_is_shown_at_the_root_and_hides_no_route(artefacts, test_faces, tmp_path):
+    (tmp_path / "index.html").write_text("the page")
+    (tmp_path.parent / "secret.txt").write_text("secret")
+    with running(f"--model={artefacts / MODEL_FILE}", f"--web_dir={tmp_path}") as server:
+        assert Session().get(f"{server.url}/").text == "the page"
+        assert Session().post(f"{server.url}/predict", data=test_faces[0]).status_code == 200
+        assert Session().get(f"{server.url}/v2/health/live").status_code == 200
+        assert Session().get(f"{server.url}/%2e%2e/secret.txt").status_code == 404
+        assert server.stop() == 0
+    with running(f"--model={artefacts / MODEL_FILE}") as server:
+        assert "openapi.json" in Session().get(f"{server.url}/").text
         assert server.stop() == 0
