@@ -68,19 +68,18 @@ def assemble(node_modules: str | os.PathLike, model: str | os.PathLike, output_d
 
 def make_config(model: pathlib.Path) -> dict[str, Any]:
     """Returns what the page is told of this program, so that nothing stands in two places."""
-    right_eye, left_eye, nose, *mouth = faces.CROP_TEMPLATE
-    middle = tuple(round(sum(corner[axis] for corner in mouth) / 2, 4) for axis in (0, 1))
+    columns = dataclasses.fields(run_folder.Prediction)
     return {
         "model": MODEL,
         "model_name": identify(model),
         "detector": DETECTOR,
-        # the page's detector tells the mouth's middle, not its corners
-        "crop_template": [right_eye, left_eye, nose, middle],
+        "crop_template": faces.BLAZEFACE_TEMPLATE,
         "nudge": float(images_cv.NUDGE),
         "max_pixels": images_cv.MAX_PIXELS,
         "suffixes": sorted(SUFFIXES),
         "undecided": run_folder.UNDECIDED,
-        "columns": [field.name for field in dataclasses.fields(run_folder.Prediction)],
+        "columns": [field.name for field in columns],
+        "fractions": [field.name for field in columns if field.type == float | None],
     }
 
 

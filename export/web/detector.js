@@ -15,7 +15,10 @@ const GRID = 48;
 const LEAST_SCORE = 0.6;
 const SAME = 0.3; // intersection over union from which two boxes are one face
 const LARGEST_LOGIT = 100;
-const MARGIN = 0.3; // around a crop, in parts of its side, when the points of its face are measured again
+const TILE = 640; // pixels of a large picture that are looked at at once
+const OVERLAP = 128; // of two tiles: a face smaller than this lies whole in one of them
+const SMALL = 30; // pixels of the network's input: where a face is so small, there may be others, too small to be found
+const MARGIN = 0.75; // around a crop, in parts of its side, when the points of its face are measured again
 
 /**
  * @typedef {object} Face in pixels of the picture.
@@ -43,13 +46,26 @@ export class FaceDetector {
   }
 
   /**
+   * Looks at a whole picture; if no face is seen, again from farther away, since the network knows none that fills it;
+   * and at a large one in tiles too if small faces are seen or none.
+   *
    * @param {OffscreenCanvas} canvas
    * @returns {Promise<Face[]>} the largest first.
    */
   async detect(canvas) {
-    const found = await this._look(canvas);
+    const { width, height } = canvas;
+    const found = await this._look(canvas, { x: 0, y: 0, width, height });
+    if (!found.length) {
+      found.push(...(await this._look(canvas, { x: -width / 2, y: -height / 2, width: 2 * width, height: 2 * height })));
+    }
+    const small = (SMALL / this._side) * Math.max(width, height);
+    if (Math.max(width, height) > TILE && (!found.length || found.some((face) => face.width < small))) {
+      for (const y of starts(height)) {
+        for (const x of starts(width)) found.push(...(await this._look(canvas, tile(canvas, x, y))));
+      }
+    }
     const faces = [];
-    for (const face of found) faces.push(await this._measuredAgain(canvas, face));
+    for (const face of distinct(found)) faces.push(await this._measuredAgain(canvas, face));
     return faces.sort((one, other) => other.width * other.height - one.width * one.height);
   }
 
@@ -63,18 +79,19 @@ export class FaceDetector {
     return warp(canvas, similarity(face.points, this._template), size);
   }
 
-  /** Looks at a whole picture, shrunk to the network's input and centred in it. */
-  async _look(canvas) {
+  /** Looks at a part of a picture, shrunk to the network's input and centred in it. */
+  async _look(canvas, part) {
     const side = this._side;
-    const scale = side / Math.max(canvas.width, canvas.height);
-    const [left, top] = [(side - canvas.width * scale) / 2, (side - canvas.height * scale) / 2];
+    const scale = side / Math.max(part.width, part.height);
+    const [width, height] = [part.width * scale, part.height * scale];
+    const [left, top] = [(side - width) / 2, (side - height) / 2];
     const input = new OffscreenCanvas(side, side);
     const context = input.getContext("2d", { willReadFrequently: true });
     context.fillRect(0, 0, side, side); // black, as MediaPipe fills
     context.imageSmoothingQuality = "high";
-    context.drawImage(canvas, left, top, canvas.width * scale, canvas.height * scale);
+    context.drawImage(canvas, part.x, part.y, part.width, part.height, left, top, width, height);
     const faces = await this._run(pixelsOf(input).data);
-    return faces.map((face) => moved(face, ([x, y]) => [(x - left) / scale, (y - top) / scale], 1 / scale));
+    return faces.map((face) => moved(face, ([x, y]) => [(x - left) / scale + part.x, (y - top) / scale + part.y], 1 / scale));
   }
 
   /** Of a face that was small in the input the points are rough: they are measured on a crop, and turned back. */
@@ -96,7 +113,7 @@ export class FaceDetector {
     }
     const outputs = await this._network.run(input);
     const [boxes, logits] = outputs.sort((one, other) => other.length - one.length);
-    return distinct(decodeFaces(boxes, logits, this._side));
+    return merged(decodeFaces(boxes, logits, this._side));
   }
 }
 
@@ -116,13 +133,13 @@ function decodeFaces(boxes, logits, side) {
 }
 
 /** Of boxes that overlap makes one, their mean weighted by their scores: it shakes less than the surest of them. */
-function distinct(faces) {
-  let rest = [...faces].sort((one, other) => other.score - one.score);
+function merged(faces) {
+  let rest = faces.sort(bySureness);
   const kept = [];
   while (rest.length) {
     const [surest] = rest;
-    const same = rest.filter((face) => overlap(surest, face) > SAME);
-    rest = rest.filter((face) => face !== surest && !same.includes(face));
+    const same = rest.filter((face) => intersection(surest, face) / union(surest, face) > SAME);
+    rest = rest.filter((face) => !same.includes(face));
     const total = same.reduce((sum, { score }) => sum + score, 0);
     const mean = (value) => same.reduce((sum, face) => sum + face.score * value(face), 0) / total;
     kept.push({
@@ -131,18 +148,43 @@ function distinct(faces) {
       width: mean((face) => face.width),
       height: mean((face) => face.height),
       score: surest.score,
-      points: surest.points.map((_, at) => [mean((face) => face.points[at][0]), mean((face) => face.points[at][1])]),
+      points: surest.points.map((_, at) => [0, 1].map((axis) => mean((face) => face.points[at][axis]))),
     });
   }
   return kept;
 }
 
-/** Intersection over union. */
-function overlap(one, other) {
+/** Of what several looks found keeps each face once. By the smaller box: a tile's border shows a part of a face. */
+function distinct(faces) {
+  const kept = [];
+  for (const face of faces.sort(bySureness)) {
+    const area = ({ width, height }) => width * height;
+    const same = (other) => intersection(face, other) / Math.min(area(face), area(other)) > SAME;
+    if (!kept.some(same)) kept.push(face);
+  }
+  return kept;
+}
+
+const bySureness = (one, other) => other.score - one.score;
+
+function intersection(one, other) {
   const wide = Math.min(one.x + one.width, other.x + other.width) - Math.max(one.x, other.x);
   const high = Math.min(one.y + one.height, other.y + other.height) - Math.max(one.y, other.y);
-  if (wide <= 0 || high <= 0) return 0;
-  return (wide * high) / (one.width * one.height + other.width * other.height - wide * high);
+  return Math.max(0, wide) * Math.max(0, high);
+}
+
+function union(one, other) {
+  return one.width * one.height + other.width * other.height - intersection(one, other);
+}
+
+/** Returns where tiles begin that cover a side with overlaps, evenly. */
+function starts(side) {
+  const number = Math.max(1, Math.ceil((side - OVERLAP) / (TILE - OVERLAP)));
+  return Array.from({ length: number }, (_, at) => Math.round((at * Math.max(0, side - TILE)) / Math.max(1, number - 1)));
+}
+
+function tile(canvas, x, y) {
+  return { x, y, width: Math.min(TILE, canvas.width - x), height: Math.min(TILE, canvas.height - y) };
 }
 
 function moved(face, place, factor) {

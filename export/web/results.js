@@ -4,6 +4,7 @@ import { csvOf } from "./csv.js";
 import { drawBoxes, makeOverlay } from "./overlay.js";
 import { predictionOf } from "./prediction.js";
 
+const OF_FACES = ["face", "faces", "x", "y", "width", "height", "detection_score"];
 const PHOTO = 720; // pixels of the longest side of a photo that is shown with its faces
 
 /** Says in a few words what is predicted. */
@@ -27,8 +28,8 @@ export class Results {
   }
 
   /** Adds a picture that could not be scored. */
-  addError(name, error) {
-    this._add({ name, error, faces: [] });
+  addError(name, error, foundFaces) {
+    this._add({ name, error, faces: [], foundFaces });
   }
 
   /**
@@ -61,9 +62,8 @@ export class Results {
   /** Returns how many faces are called what, and how many pictures have an error, as pairs of a name and a number. */
   counts() {
     const names = [...this._metadata.labels, this._config.undecided, "error"];
-    const counts = new Map(names.map((name) => [name, 0]));
-    for (const row of this.rows()) counts.set(row.gender ?? "error", counts.get(row.gender ?? "error") + 1);
-    return Array.from(counts);
+    const found = this.rows().map(({ gender }) => gender ?? "error");
+    return names.map((name) => [name, found.filter((other) => other === name).length]);
   }
 
   /** Returns the rows as gender-score writes them. */
@@ -80,11 +80,12 @@ export class Results {
     });
   }
 
-  /** @returns {string} */
+  /** @returns {string} gender-score's table; with a detector it has its columns of faces too. */
   csv() {
-    const { columns, face_columns: ofFaces, fractions } = this._config;
+    const rows = this.rows();
     const found = this._pictures.some(({ foundFaces }) => foundFaces);
-    return csvOf(found ? [...columns, ...ofFaces] : columns, this.rows(), new Set(fractions));
+    const columns = found ? [...this._config.columns, ...OF_FACES] : this._config.columns;
+    return csvOf(columns, rows, new Set([...this._config.fractions, "detection_score"]));
   }
 
   get size() {
