@@ -11,6 +11,7 @@ import argparse
 import functools
 import http.server
 import pathlib
+import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -56,11 +57,13 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 def score(folder: pathlib.Path, files: Sequence[str], find_faces: bool) -> list[dict[str, Any]]:
     """Returns what the page in `page/` of a folder says of files there."""
     options = webdriver.ChromeOptions()
+    # named, or Selenium would look for them on the net
+    options.binary_location, driver = shutil.which("chromium"), shutil.which("chromedriver")
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with webdriver.Chrome(options=options) as browser:
+        with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
             browser.set_script_timeout(3600)
             browser.get(f"http://127.0.0.1:{server.server_port}/page/")
             rows = browser.execute_async_script(SCORE, [f"../{file}" for file in files], find_faces)

@@ -2,8 +2,8 @@
  * Finds faces by BlazeFace, full range.
  *
  * Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019. Anchors, decoding and
- * limits are those of MediaPipe's graph of this network, face_detection_full_range: one anchor in each cell of a grid of
- * 48 × 48, a box and six points in pixels of the input relative to its middle.
+ * limits are those of MediaPipe's graph of this network, face_detection_full_range: one anchor in each cell of a grid
+ * of 48 × 48, a box and six points in pixels of the input relative to its middle.
  */
 
 import { fetchBytes } from "./classifier.js";
@@ -56,7 +56,8 @@ export class FaceDetector {
     const { width, height } = canvas;
     const found = await this._look(canvas, { x: 0, y: 0, width, height });
     if (!found.length) {
-      found.push(...(await this._look(canvas, { x: -width / 2, y: -height / 2, width: 2 * width, height: 2 * height })));
+      const farther = { x: -width / 2, y: -height / 2, width: 2 * width, height: 2 * height };
+      found.push(...(await this._look(canvas, farther)));
     }
     const small = (SMALL / this._side) * Math.max(width, height);
     if (Math.max(width, height) > TILE && (!found.length || found.some((face) => face.width < small))) {
@@ -91,7 +92,8 @@ export class FaceDetector {
     context.imageSmoothingQuality = "high";
     context.drawImage(canvas, part.x, part.y, part.width, part.height, left, top, width, height);
     const faces = await this._run(pixelsOf(input).data);
-    return faces.map((face) => moved(face, ([x, y]) => [(x - left) / scale + part.x, (y - top) / scale + part.y], 1 / scale));
+    const place = ([x, y]) => [(x - left) / scale + part.x, (y - top) / scale + part.y];
+    return faces.map((face) => moved(face, place, 1 / scale));
   }
 
   /** Of a face that was small in the input the points are rough: they are measured on a crop, and turned back. */
@@ -101,8 +103,9 @@ export class FaceDetector {
     const crop = warp(canvas, turn, this._side);
     const again = await this._run(crop.data);
     if (!again.length) return face;
-    const middle = ({ x, y, width, height }) => Math.hypot(x + width / 2 - this._side / 2, y + height / 2 - this._side / 2);
-    const nearest = again.reduce((best, one) => (middle(one) < middle(best) ? one : best));
+    const half = this._side / 2;
+    const distance = ({ x, y, width, height }) => Math.hypot(x + width / 2 - half, y + height / 2 - half);
+    const nearest = again.reduce((best, one) => (distance(one) < distance(best) ? one : best));
     return { ...face, points: nearest.points.map((point) => turn.back(point.map((part) => part / this._side))) };
   }
 
@@ -180,7 +183,8 @@ function union(one, other) {
 /** Returns where tiles begin that cover a side with overlaps, evenly. */
 function starts(side) {
   const number = Math.max(1, Math.ceil((side - OVERLAP) / (TILE - OVERLAP)));
-  return Array.from({ length: number }, (_, at) => Math.round((at * Math.max(0, side - TILE)) / Math.max(1, number - 1)));
+  const step = Math.max(0, side - TILE) / Math.max(1, number - 1);
+  return Array.from({ length: number }, (_, at) => Math.round(at * step));
 }
 
 function tile(canvas, x, y) {

@@ -10,9 +10,11 @@ const SVG = "http://www.w3.org/2000/svg";
 export function drawBoxes(svg, picture, boxes) {
   const { width, height } = picture;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const size = Math.max(width, height) / 26;
+  const longest = Math.max(width, height);
   svg.replaceChildren(
     ...boxes.map((box) => {
+      // of many small faces the labels would lie on one another
+      const size = Math.max(longest / 70, Math.min(longest / 26, box.width / 5));
       const group = make("g", { class: box.gender });
       const low = box.y > 1.4 * size;
       const ground = { x: box.x, y: low ? box.y - 1.4 * size : box.y, width: size * 0.6 * (box.text.length + 1) };

@@ -1,4 +1,4 @@
-/** Encoded pictures become pixels, upright, in the colours that stand in the file: as gender_tfds/images_cv.py reads. */
+/** Encoded pictures become upright pixels, in the colours that stand in the file, as gender_tfds/images_cv.py reads. */
 
 import { resize } from "./resize.js";
 

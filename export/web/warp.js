@@ -11,8 +11,8 @@ const MOST_SAMPLES = 8; // along a side of a pixel of the result
  *
  * @param {number[][]} points in pixels of a picture.
  * @param {number[][]} template the same points in parts of a crop's side.
- * @returns {{back: (point: number[]) => number[], scale: number}} what gives the picture's place of a point of the crop,
- *   and how many pixels of the picture the crop's side is.
+ * @returns {{back: (point: number[]) => number[], scale: number}} what gives the picture's place of a point of the
+ *   crop, and how many pixels of the picture the crop's side is.
  */
 export function similarity(points, template) {
   const mean = (some, axis) => some.reduce((sum, point) => sum + point[axis], 0) / some.length;
@@ -80,7 +80,8 @@ function around(canvas, turn) {
 /** Adds the picture's colour at a place, between four pixels; outside the picture that of its border. */
 function addSample({ data, width, height, left, top }, x, y, sums, to) {
   const [u, v] = [Math.max(0, Math.min(width - 1, x - left)), Math.max(0, Math.min(height - 1, y - top))];
-  const [column, row] = [Math.min(Math.floor(u), Math.max(0, width - 2)), Math.min(Math.floor(v), Math.max(0, height - 2))];
+  const column = Math.min(Math.floor(u), Math.max(0, width - 2));
+  const row = Math.min(Math.floor(v), Math.max(0, height - 2));
   const [right, down] = [u - column, v - row];
   const at = (row * width + column) * 4;
   const beside = width > 1 ? 4 : 0;
