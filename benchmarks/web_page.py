@@ -25,6 +25,7 @@ from export.web_page import assemble
 from gender_tfds.faces import BLAZEFACE_TEMPLATE
 
 EVERY = 13  # th chip
+SOME = 100  # files of one call: Selenium does not wait for ever
 SIZE = 200
 SCORE = """
 const [files, findFaces, done] = arguments;
@@ -64,12 +65,15 @@ def score(folder: pathlib.Path, files: Sequence[str], find_faces: bool) -> list[
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as browser:
-            browser.set_script_timeout(3600)
+            browser.set_script_timeout(600)
             browser.get(f"http://127.0.0.1:{server.server_port}/page/")
-            rows = browser.execute_async_script(SCORE, [f"../{file}" for file in files], find_faces)
+            rows = []
+            for start in range(0, len(files), SOME):
+                some = browser.execute_async_script(SCORE, [f"../{f}" for f in files[start : start + SOME]], find_faces)
+                if isinstance(some, str):
+                    raise SystemExit(some)
+                rows += some
         server.shutdown()
-    if isinstance(rows, str):
-        raise SystemExit(rows)
     return rows
 
 
