@@ -159,6 +159,7 @@ class Page {
       this._camera.stop();
       return say(`The camera can't be used: ${error.message}`);
     }
+    if (starts) one("find-faces").checked = true; // a camera hardly ever shows a cropped face
     one("camera").hidden = !starts;
     one("use-camera").textContent = starts ? "Stop the camera" : "Use the camera";
     one("use-camera").setAttribute("aria-expanded", starts);

@@ -17,7 +17,7 @@ export function drawBoxes(svg, picture, boxes) {
       const size = Math.max(longest / 70, Math.min(longest / 26, box.width / 5));
       const group = make("g", { class: box.gender });
       const low = box.y > 1.4 * size;
-      const ground = { x: box.x, y: low ? box.y - 1.4 * size : box.y, width: size * 0.6 * (box.text.length + 1) };
+      const ground = { x: box.x, y: low ? box.y - 1.4 * size : box.y, width: size * 0.63 * (box.text.length + 1) };
       const text = make("text", { x: box.x + size * 0.35, y: ground.y + size, "font-size": size });
       text.textContent = box.text;
       group.append(
