@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run model test check lock clean settings FORCE
+.PHONY: help run model web test check lock clean settings FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 16
@@ -180,6 +180,19 @@ ifeq ($(DATASET),drawn_faces)
 	@echo "  make run DATASET=utkface                       downloads it with kagglehub"
 	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes it from a folder"
 endif
+
+# ---- The page, a plain folder. Nothing else here needs Node and npm.
+
+WEB_MODEL ?= accurate
+WEB_MODULES := build/web_modules
+
+web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.tflite
+	@command -v npm >/dev/null || { \
+		echo "error: make web fetches the browser's runtime with npm, which is not here; install Node.js" >&2; exit 2; }
+	@mkdir -p $(WEB_MODULES)
+	@cp export/web/package.json export/web/package-lock.json $(WEB_MODULES)
+	@cd $(WEB_MODULES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web --model=$(WEB_MODEL)
 
 # ---- The packaged models, in export/models: `accurate` is the preset wide; `device` is the preset device, taught by it.
 # Hours on two cores; interrupted, the same command goes on.

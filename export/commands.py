@@ -234,3 +234,29 @@ SERVE = Command(
     main=_serve,
 )
 export, score, serve = EXPORT.run, SCORE.run, SERVE.run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WebPolicy:
+    """What the web page is made of, and where it goes."""
+
+    node_modules: str = setting(dataclasses.MISSING, "folder that `npm ci` makes of export/web/package-lock.json")
+    output_dir: str = setting(dataclasses.MISSING, "folder that becomes the page; a page that is there is replaced")
+    model: str = setting(DEFAULT, "name of a packaged model, or a .tflite file")
+
+
+def _web(policy: WebPolicy) -> None:
+    from export.web_page import assemble
+
+    assemble(policy.node_modules, model_path(policy.model), policy.output_dir)
+    log.info("The page is in %s; look at it: python3 -m http.server -d %s", policy.output_dir, policy.output_dir)
+
+
+WEB = Command(
+    name="gender-web",
+    summary="assemble the page that scores pictures in the browser, as a folder for any static server",
+    example="gender-web --node_modules=build/web_modules/node_modules --output_dir=build/web",
+    settings=(WebPolicy,),
+    main=_web,
+)
+web = WEB.run

@@ -1,0 +1,109 @@
+"""Assemble the page in `web/` and what it needs of others into a folder that any static server can serve."""
+
+import dataclasses
+import importlib.metadata
+import importlib.resources
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from export.listing import SUFFIXES
+from export.predictor import TFLitePredictor, identify
+from gender_tfds import faces, images_cv, run_folder
+from gender_tfds.atomic_files import atomic_path
+from gender_tfds.command_line import UserError
+
+SOURCES = importlib.resources.files("export").joinpath("web")
+MODEL, DETECTOR, CONFIG = "model.tflite", "blazeface.tflite", "config.json"
+# file below node_modules -> file of the page. Of the runtime's four builds a browser loads one: the second where it
+# lacks relaxed SIMD. The other two need what a plain static server does not send, or what not every browser has.
+_WASM = ("litert_wasm_internal.js", "litert_wasm_internal.wasm")
+_COMPATIBLE_WASM = ("litert_wasm_compat_internal.js", "litert_wasm_compat_internal.wasm")
+OF_OTHERS = {
+    "@litertjs/core/dist/index.js": "litert/core.js",
+    "@litertjs/wasm-utils/dist/index.js": "litert/wasm_utils.js",
+    **{f"@litertjs/core/wasm/{name}": f"litert/wasm/{name}" for name in (*_WASM, *_COMPATIBLE_WASM)},
+    "@mediapipe/face_detection/face_detection_full_range.tflite": DETECTOR,
+}
+_OURS = (".html", ".js", ".css", ".svg")
+_SERVERS_OWN = "docs.html"  # gender-serve's
+
+
+def assemble(node_modules: str | os.PathLike, model: str | os.PathLike, output_dir: str | os.PathLike) -> None:
+    """Writes the page as a folder of plain files: HTML, JavaScript, WebAssembly, the model, and whose the parts are.
+
+    Args:
+      node_modules: the folder that `npm ci` made of `web/package-lock.json`.
+      model: a `.tflite` file of gender-export.
+      output_dir: becomes the page; one that is there is replaced.
+
+    Raises:
+      UserError: a package is missing, the model is no `.tflite` file of gender-export, `output_dir` holds something
+        else than a page, or can't be written.
+    """
+    node_modules, model, output_dir = (pathlib.Path(path) for path in (node_modules, model, output_dir))
+    missing = [name for name in OF_OTHERS if not (node_modules / name).is_file()]
+    if missing:
+        raise UserError(
+            f"--node_modules={node_modules} lacks {missing[0]}; give the folder that `npm ci` makes beside"
+            f" {SOURCES / 'package-lock.json'}, or let `make web` do all of it"
+        )
+    if model.suffix != ".tflite" or not model.is_file():
+        raise UserError(f"--model={model} is not a .tflite file; give one that gender-export wrote")
+    TFLitePredictor(model)  # fails here, with one sentence, and not in a browser
+    if output_dir.exists() and not (output_dir / CONFIG).is_file() and any(output_dir.iterdir()):
+        raise UserError(f"--output_dir={output_dir} holds something else than a page; give another folder")
+    try:
+        with atomic_path(output_dir) as partial:
+            partial.mkdir()
+            _copy(node_modules, partial)
+            shutil.copyfile(model, partial / MODEL)
+            (partial / CONFIG).write_text(json.dumps(make_config(model), indent=2) + "\n", encoding="utf-8")
+            (partial / "THIRD_PARTY.txt").write_text(_third_party(node_modules), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--output_dir={output_dir} can't be written ({error.strerror}); give another") from error
+
+
+def make_config(model: pathlib.Path) -> dict[str, Any]:
+    """Returns what the page is told of this program, so that nothing stands in two places."""
+    columns = dataclasses.fields(run_folder.Prediction)
+    return {
+        "model": MODEL,
+        "model_name": identify(model),
+        "detector": DETECTOR,
+        "crop_template": faces.BLAZEFACE_TEMPLATE,
+        "nudge": float(images_cv.NUDGE),
+        "max_pixels": images_cv.MAX_PIXELS,
+        "suffixes": sorted(SUFFIXES),
+        "undecided": run_folder.UNDECIDED,
+        "columns": [field.name for field in columns],
+        "fractions": [field.name for field in columns if field.type == float | None],
+    }
+
+
+def _copy(node_modules: pathlib.Path, folder: pathlib.Path) -> None:
+    for source in SOURCES.iterdir():
+        if source.name.endswith(_OURS) and source.name != _SERVERS_OWN:
+            (folder / source.name).write_bytes(source.read_bytes())
+    for name, target in OF_OTHERS.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(node_modules / name, folder / target)  # without npm's modes: a server may be another user
+
+
+def _third_party(node_modules: pathlib.Path) -> str:
+    """Returns a text that names every file of others with its package, version and licence."""
+    text = "Files of others, unchanged; the Apache License 2.0 stands below.\n"
+    for name, target in OF_OTHERS.items():
+        package = "/".join(name.split("/")[:2])
+        facts = json.loads((node_modules / package / "package.json").read_text(encoding="utf-8"))
+        text += f"\n{target}\n  {name}, version {facts['version']}, licence {facts['license']}\n"
+    return f"{text}\n{_apache_licence()}"
+
+
+def _apache_licence() -> str:
+    """Returns the licence's text: npm's packages lack it, and the same project's Python package has it."""
+    runtime = importlib.metadata.distribution("ai-edge-litert")
+    (licence,) = (file for file in runtime.files if file.name == "LICENSE")
+    return licence.read_text(encoding="utf-8")
