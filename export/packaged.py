@@ -3,9 +3,11 @@
 import pathlib
 
 FOLDER = pathlib.Path(__file__).parent / "models"
-DEFAULT = "accurate"
+DEFAULT = "device"
 # name for --model -> file; `make model` makes them anew
 MODELS = {
+    DEFAULT: FOLDER / "gender_device_int8.tflite",
+    "device_float32": FOLDER / "gender_device_float32.tflite",
     "accurate": FOLDER / "gender_accurate_float16.tflite",
 }
 
