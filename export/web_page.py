@@ -11,6 +11,7 @@ from typing import Any
 
 from export.listing import SUFFIXES
 from export.predictor import TFLitePredictor, identify
+from export.score_config import FACE_COLUMNS
 from gender_tfds import faces, images_cv, run_folder
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.command_line import UserError
@@ -79,7 +80,11 @@ def make_config(model: pathlib.Path) -> dict[str, Any]:
         "suffixes": sorted(SUFFIXES),
         "undecided": run_folder.UNDECIDED,
         "columns": [field.name for field in columns],
-        "fractions": [field.name for field in columns if field.type == float | None],
+        "face_columns": list(FACE_COLUMNS),  # after those, where faces were looked for
+        "fractions": [
+            *(field.name for field in columns if field.type == float | None),
+            *(name for name, kind in FACE_COLUMNS.items() if kind is float),
+        ],
     }
 
 

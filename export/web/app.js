@@ -17,6 +17,7 @@ class Page {
     this._queue = [];
     this._done = 0;
     this._frames = 0;
+    this._others = 0;
     this._busy = false;
     this._camera = new Camera(
       one("video"),
@@ -69,7 +70,7 @@ class Page {
 
   /** Puts pictures behind those that wait, and scores until none waits. */
   async _take({ pictures, others }) {
-    this._others = others;
+    this._others += others;
     if (!pictures.length) return say(others ? "No file in it is a picture by its name." : "Nothing was chosen.");
     this._queue.push(...pictures);
     if (this._busy) return undefined;
@@ -87,6 +88,7 @@ class Page {
     const number = this._results.size - before;
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const rest = this._others ? ` Files that are no pictures by their name: ${this._others}.` : "";
+    this._others = 0;
     return say(`${number} ${number === 1 ? "picture" : "pictures"} in ${seconds} s.${rest}`);
   }
 
@@ -114,7 +116,8 @@ class Page {
   _showResults() {
     const none = this._results.size === 0;
     one("results").hidden = none;
-    one("download").disabled = one("clear").disabled = none;
+    one("download").disabled = none;
+    one("clear").disabled = none || this._busy;
     const pairs = none ? [] : this._results.counts();
     one("counts").replaceChildren(
       ...pairs.map(([name, number]) => {
@@ -136,7 +139,6 @@ class Page {
   }
 
   _clear() {
-    this._queue = [];
     this._results.clear();
     this._showResults();
     say("Ready.");

@@ -26,8 +26,9 @@ export class Camera {
     return this._stream !== null;
   }
 
-  /** @throws {DOMException} there is no camera, or it may not be used. */
+  /** @throws {Error} there is no camera, or it may not be used. */
   async start() {
+    if (!navigator.mediaDevices) throw new Error("browsers allow it only over https or from this machine");
     this._stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" }, audio: false });
     this._video.srcObject = this._stream;
     await this._video.play();

@@ -35,10 +35,17 @@ export async function decode(file, maxPixels) {
 /**
  * @param {CanvasImageSource} source a bitmap, or a video's frame.
  * @returns {OffscreenCanvas}
+ * @throws {Error} the browser has no canvas of this size.
  */
 export function draw(source, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
+  // a canvas that is too large for a browser draws nothing, and says nothing
+  context?.fillRect(width - 1, height - 1, 1, 1);
+  if (!context?.getImageData(width - 1, height - 1, 1, 1).data[3]) {
+    throw new Error(`${width} × ${height} pixels are more than this browser can draw`);
+  }
+  context.globalCompositeOperation = "copy";
   context.drawImage(source, 0, 0);
   return canvas;
 }

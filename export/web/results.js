@@ -4,7 +4,6 @@ import { csvOf } from "./csv.js";
 import { drawBoxes, makeOverlay } from "./overlay.js";
 import { predictionOf } from "./prediction.js";
 
-const OF_FACES = ["face", "faces", "x", "y", "width", "height", "detection_score"];
 const PHOTO = 720; // pixels of the longest side of a photo that is shown with its faces
 
 /** Says in a few words what is predicted. */
@@ -84,8 +83,8 @@ export class Results {
   csv() {
     const rows = this.rows();
     const found = this._pictures.some(({ foundFaces }) => foundFaces);
-    const columns = found ? [...this._config.columns, ...OF_FACES] : this._config.columns;
-    return csvOf(columns, rows, new Set([...this._config.fractions, "detection_score"]));
+    const { columns, face_columns: ofFaces, fractions } = this._config;
+    return csvOf(found ? [...columns, ...ofFaces] : columns, rows, new Set(fractions));
   }
 
   get size() {

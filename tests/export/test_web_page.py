@@ -10,6 +10,7 @@ import pytest
 
 from export import commands
 from export.metadata import METADATA
+from export.score_config import FACE_COLUMNS
 from export.web_page import CONFIG, MODEL, OF_OTHERS, SOURCES, assemble
 from gender_tfds.command_line import UserError
 from gender_tfds.faces import BLAZEFACE_TEMPLATE
@@ -42,7 +43,8 @@ def test_the_page_is_plain_files(packages, artefacts, tmp_path):
     assert "Apache License\n" in credits
     config = json.loads((page / CONFIG).read_text())
     assert config["columns"] == [field.name for field in dataclasses.fields(Prediction)]
-    assert config["fractions"] == ["confidence", "p_female"]
+    assert config["face_columns"] == list(FACE_COLUMNS)
+    assert config["fractions"] == ["confidence", "p_female", "detection_score"]
     assert config["crop_template"] == [list(point) for point in BLAZEFACE_TEMPLATE]
     assert METADATA not in config  # labels, threshold and size stand in the model
 

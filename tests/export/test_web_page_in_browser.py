@@ -20,6 +20,7 @@ from PIL import Image
 
 from export import commands
 from export.records import CsvRecords
+from export.score_config import FACE_COLUMNS
 from export.web_page import MODEL, assemble
 from gender_tfds import run_folder
 from gender_tfds.drawn_faces.picture import draw_face, encode_face
@@ -229,13 +230,15 @@ def test_int8_gives_the_very_table_of_python(page, folder, expected):
 def test_a_broken_file_is_a_row_with_the_reason(page, folder, tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
-    cut = folder / "0.jpg"
+    (tmp_path / "long.png").write_bytes(encoded(np.full((2, 70_000, 3), 99, np.uint8), "PNG"))
+    files = [folder / "broken.jpg", folder / "0.jpg", *sorted(tmp_path.iterdir())]
     browser = page()
-    text = score(browser, folder / "broken.jpg", tmp_path / "empty.jpg", tmp_path / "phone.heic", cut)
+    text = score(browser, *files)
     assert {row["path"]: row["error"] for row in rows_of(text)} == {
         "0.jpg": "",
         "broken.jpg": "not a picture that this browser can decode, or damaged",
         "empty.jpg": "the file is empty",
+        "long.png": "70000 × 2 pixels are more than this browser can draw",
         "phone.heic": "HEIC, which this browser can't decode; convert it to JPEG",
     }
     shown = [row.text.split("\n")[0] for row in browser.find_elements("css selector", "tr.error")]
@@ -397,7 +400,8 @@ def test_a_photo_has_a_row_for_each_face(page, tmp_path):
     (tmp_path / "none.png").write_bytes(encoded(np.full((300, 400, 3), 90, np.uint8), "PNG"))
     browser = page()
     browser.find_element("id", "find-faces").click()
-    none, *two = rows_of(score(browser, tmp_path / "two.png", tmp_path / "none.png"))
+    none, *two = rows_of(text := score(browser, tmp_path / "two.png", tmp_path / "none.png"))
+    assert text.splitlines()[0].split(",") == [*(field.name for field in dataclasses.fields(Prediction)), *FACE_COLUMNS]
     assert (none["path"], none["error"], none["face"], none["faces"]) == ("none.png", "no face found", "-1", "0")
     assert [(row["path"], row["face"], row["faces"], row["error"]) for row in two] == [
         ("two.png", "0", "2", ""),
