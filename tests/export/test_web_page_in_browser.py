@@ -24,6 +24,7 @@ from export.score_config import FACE_COLUMNS
 from export.web_page import MODEL, assemble
 from gender_tfds import run_folder
 from gender_tfds.drawn_faces.picture import draw_face, encode_face
+from gender_tfds.faces import BLAZEFACE_TEMPLATE
 from gender_tfds.images_cv import NUDGE, resize
 from gender_tfds.run_folder import Prediction
 
@@ -374,7 +375,9 @@ def test_faces_are_found_and_turned_upright(page, tmp_path):
         const answers = [];
         for (const url of given) {
           const blob = new Blob([Uint8Array.from(atob(url), (letter) => letter.charCodeAt(0))]);
-          answers.push(await detector.detect(await decode(blob, config.max_pixels)));
+          const canvas = await decode(blob, config.max_pixels);
+          const faces = await detector.detect(canvas);
+          answers.push(faces.map((face) => ({ ...face, crop: Array.from(detector.crop(canvas, face, 32).data) })));
         }
         return answers;
     """
@@ -384,12 +387,32 @@ def test_faces_are_found_and_turned_upright(page, tmp_path):
     empty = encoded(np.full((300, 400, 3), 90, np.uint8), "PNG")
     found = run(browser, body, *(base64.b64encode(data).decode() for data in [*alone, *turned, empty]))
     assert [len(faces) for faces in found] == [1, 1, 1, 1, 1, 1, 0]
+    differences = []
     for upright, inside, (_, matrix) in zip(found[:3], found[3:6], photos, strict=True):
         points = np.array(upright[0]["points"])
         placed = points @ matrix[:, :2].T + matrix[:, 2]
         apart = np.linalg.norm(placed - inside[0]["points"], axis=1) / np.hypot(*matrix[0, :2])
         assert apart.max() < 8  # pixels of a face of 128
+        differences.append(np.abs(np.subtract(upright[0]["crop"], inside[0]["crop"])).mean())
         assert np.linalg.norm(points - inside[0]["points"], axis=1).min() > 50  # where the photo shows it elsewhere
+    assert np.median(differences) < 10  # levels; 22 where they are turned the wrong way
+
+
+def test_a_similarity_is_found_again(page):
+    template = np.array(BLAZEFACE_TEMPLATE)
+    angle, scale, shift = 0.4, 130.0, np.array([70.0, -20.0])
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    body = """
+        const { similarity } = await import("./warp.js");
+        const [points, template, asked] = given;
+        const found = similarity(points, template);
+        return [asked.map(found.back), found.scale];
+    """
+    asked = np.array([[0, 0], [1, 0], [0.3, 0.8]])
+    points = template @ turn.T + shift
+    back, found_scale = run(page(), body, points.tolist(), template.tolist(), asked.tolist())
+    assert np.allclose(back, asked @ turn.T + shift)
+    assert np.isclose(found_scale, scale)
 
 
 def test_a_photo_has_a_row_for_each_face(page, tmp_path):
