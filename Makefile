@@ -183,7 +183,7 @@ endif
 
 # ---- The page, a plain folder. Nothing else here needs Node and npm.
 
-WEB_MODEL ?= accurate
+WEB_MODEL ?=
 WEB_MODULES := build/web_modules
 
 web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.tflite
@@ -192,7 +192,7 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 	@mkdir -p $(WEB_MODULES)
 	@cp export/web/package.json export/web/package-lock.json $(WEB_MODULES)
 	@cd $(WEB_MODULES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
-	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web --model=$(WEB_MODEL)
+	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web $(if $(WEB_MODEL),--model='$(WEB_MODEL)')
 
 # ---- The packaged models, in export/models: `accurate` is the preset wide; `device` is the preset device, taught by it.
 # Hours on two cores; interrupted, the same command goes on.
