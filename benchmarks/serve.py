@@ -24,7 +24,7 @@ import numpy as np
 
 from export.predictor import decode_all, load_predictor
 
-SERVE = "import sys; from export.commands import serve\nif __name__ == '__main__': sys.exit(serve())"
+SERVE = "import sys; from export.serving_commands import serve\nif __name__ == '__main__': sys.exit(serve())"
 
 
 class Server:

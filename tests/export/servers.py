@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import requests
 
-CODE = "import sys; from export.commands import serve\nif __name__ == '__main__': sys.exit(serve())"
+CODE = "import sys; from export.serving_commands import serve\nif __name__ == '__main__': sys.exit(serve())"
 ROOT = pathlib.Path(__file__).parents[2]
 
 

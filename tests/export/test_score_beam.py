@@ -92,7 +92,7 @@ def test_an_engine_gives_the_rows_of_a_local_run(artefacts, pictures, local, tmp
     assert len(found) == COUNT + 2 == len(set(found))
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", [pytest.param(".jsonl", marks=pytest.mark.slow), ".parquet"])
 def test_every_format(artefacts, pictures, local, tmp_path, suffix):
     model = artefacts / "model_float32.tflite"
     counts = score_on_beam(

@@ -10,7 +10,7 @@ import time
 import pytest
 import requests
 
-from export import commands
+from export import serving_commands
 from tests.export.servers import Session, running
 
 MODEL_FILE = "model_float32.tflite"
@@ -99,7 +99,7 @@ def test_workers_share_the_socket_one_that_dies_is_replaced_and_numbers_are_of_a
 def test_a_mistake_is_one_sentence_and_status_2(artefacts, tmp_path, flags, told, capsys):
     (tmp_path / "empty").touch()
     names = {"model": artefacts / MODEL_FILE, "empty": tmp_path / "empty"}
-    assert commands.serve([flag.format(**names) for flag in flags]) == 2
+    assert serving_commands.serve([flag.format(**names) for flag in flags]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith("gender-serve: ")
     assert told in line
@@ -108,7 +108,7 @@ def test_a_mistake_is_one_sentence_and_status_2(artefacts, tmp_path, flags, told
 def test_an_address_in_use_is_one_sentence(artefacts, capsys):
     with running(f"--model={artefacts / MODEL_FILE}") as server:
         port = server.url.rsplit(":", 1)[1]
-        assert commands.serve([f"--model={artefacts / MODEL_FILE}", f"--port={port}"]) == 2
+        assert serving_commands.serve([f"--model={artefacts / MODEL_FILE}", f"--port={port}"]) == 2
         assert "can't be listened on (Address already in use)" in capsys.readouterr().err
         assert server.stop() == 0
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from export import commands
+from export import serving_commands
 from export.metadata import METADATA
 from export.score_config import FACE_COLUMNS
 from export.web_page import CONFIG, MODEL, OF_OTHERS, SOURCES, assemble
@@ -81,7 +81,7 @@ def test_an_earlier_page_is_replaced_and_anything_else_is_not(packages, artefact
 )
 def test_a_mistake_is_one_sentence_and_2(packages, artefacts, tmp_path, flag, value, told, capsys):
     flags = {"node_modules": packages, "model": artefacts / "model_int8.tflite", "output_dir": tmp_path / "page"}
-    assert commands.web([f"--{name}={of}" for name, of in (flags | {flag: value}).items()]) == 2
+    assert serving_commands.web([f"--{name}={of}" for name, of in (flags | {flag: value}).items()]) == 2
     message = capsys.readouterr().err
     assert re.search(told, message)
     assert (message.startswith("gender-web: "), message.count("\n")) == (True, 1)
@@ -91,17 +91,19 @@ def test_a_mistake_is_one_sentence_and_2(packages, artefacts, tmp_path, flag, va
 def test_a_damaged_model_makes_no_page(packages, artefacts, tmp_path, capsys):
     (tmp_path / "cut.tflite").write_bytes((artefacts / "model_int8.tflite").read_bytes()[:-100])
     flags = [f"--node_modules={packages}", f"--model={tmp_path / 'cut.tflite'}", f"--output_dir={tmp_path / 'page'}"]
-    assert commands.web(flags) == 2
+    assert serving_commands.web(flags) == 2
     assert "is damaged, or not an artefact of gender-export" in capsys.readouterr().err
     assert not (tmp_path / "page").exists()
 
 
 def test_the_command_says_where_the_page_is(packages, tmp_path, capsys):
-    assert commands.web([f"--node_modules={packages}", f"--output_dir={tmp_path / 'page'}"]) == 0  # a packaged model
+    assert (
+        serving_commands.web([f"--node_modules={packages}", f"--output_dir={tmp_path / 'page'}"]) == 0
+    )  # a packaged model
     assert f"python3 -m http.server -d {tmp_path / 'page'}" in capsys.readouterr().err
-    assert commands.web(["--help"]) == 0
-    assert commands.WEB.example in capsys.readouterr().out
-    assert commands.WEB.parse(commands.WEB.example.split()[1:])
+    assert serving_commands.web(["--help"]) == 0
+    assert serving_commands.WEB.example in capsys.readouterr().out
+    assert serving_commands.WEB.parse(serving_commands.WEB.example.split()[1:])
 
 
 def test_the_policy_names_the_import_map_and_no_other_address():

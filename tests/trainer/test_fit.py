@@ -61,7 +61,7 @@ def test_pictures_grow_to_the_models_size(grown):
     assert keras.saving.load_model(grown / run_folder.MODEL).input_shape == (None, 48, 48, 3)
 
 
-@pytest.mark.parametrize("stop_after", [1, 2])
+@pytest.mark.parametrize("stop_after", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_killed_between_or_within_phases_resumes_to_the_same_end(train, grown, stop_after):
     train("parts", stop_after=stop_after, **GROWING)
     parts = train("parts", **GROWING)

@@ -37,7 +37,9 @@ def test_a_model_gives_probabilities_and_survives_its_file(name, tmp_path):
 
 
 # the others take minutes: benchmarks/export_models.py
-@pytest.mark.parametrize("name", ["deep_cnn", "mobilenetv3_small", "resnet", "seed_cnn"])
+@pytest.mark.parametrize(
+    "name", ["deep_cnn", pytest.param("mobilenetv3_small", marks=pytest.mark.slow), "resnet", "seed_cnn"]
+)
 def test_a_light_model_becomes_artefacts_with_its_answers(name):
     said = list(export(name))
     assert len(said) == 2

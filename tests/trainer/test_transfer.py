@@ -156,7 +156,9 @@ def test_without_frozen_epochs_all_of_the_base_learns(base, data_dir, tmp_path):
     assert _changed(keras.models.load_model(base), _classifier(trained)) == {"p_female", *blocks}
 
 
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
+@pytest.mark.parametrize(
+    "stop_after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_a_run_killed_in_or_between_its_phases_resumes_to_the_same_end(base, whole, data_dir, tmp_path, stop_after):
     settings = {"pretrained": str(base), **TWO_PHASES, **REST}
     with pytest.MonkeyPatch.context() as patch:  # what a killed run leaves is the checkpoint of its last epoch
