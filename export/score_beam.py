@@ -1,6 +1,7 @@
 """The same scoring on Apache Beam: rows in no order, each once, in several files."""
 
 import logging
+import os
 import pathlib
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from export.listing import SUFFIXES, Listing, Picture
 from export.predictor import TFLitePredictor, predictor_of_thread
-from export.records import PARQUET, as_unicode, parquet_schema, records_of
+from export.records import PARQUET, Records, as_unicode, parquet_schema, records_of
 from export.score_config import ScoreConfig
 from export.scorer import Scorer, read_file
 from gender_tfds.command_line import UserError
@@ -66,30 +67,27 @@ def score_on_beam(
             | beam.Create(remote)
             | beam.io.fileio.MatchAll()
             | beam.Filter(_is_picture)
-            | beam.Map(lambda metadata: Picture(metadata.path, metadata.path))
+            | beam.Map(lambda metadata: _packed(Picture(metadata.path, metadata.path)))
             | beam.Reshuffle()
             | beam.BatchElements(min_batch_size=1, max_batch_size=_CHUNK)
         )
     else:
-        pictures = list(Listing(inputs, follow_links=follow_links))
+        pictures = [_packed(picture) for picture in Listing(inputs, follow_links=follow_links)]
         chunks = [pictures[start : start + _CHUNK] for start in range(0, len(pictures), _CHUNK)]
         found = pipeline | beam.Create(chunks) | beam.Reshuffle()
-    rows = found | beam.ParDo(_Score(model, content, config))
+    parquet = path.suffix == PARQUET
+    rows = found | beam.ParDo(_Score(model, content, config, None if parquet else records))
     prefix = str(path.with_suffix("")) if "://" not in output else output.removesuffix(path.suffix)
-    if path.suffix == PARQUET:
+    if parquet:
         schema = parquet_schema(config.table_columns())
-        (rows | beam.Map(_unicode_row) | beam.io.WriteToParquet(prefix, schema, file_name_suffix=path.suffix))
+        rows | beam.io.WriteToParquet(prefix, schema, file_name_suffix=path.suffix)
     else:
-        (
-            rows
-            | beam.Map(records.encode)
-            | beam.io.WriteToText(
-                prefix,
-                file_name_suffix=path.suffix,
-                append_trailing_newlines=False,
-                coder=beam.coders.BytesCoder(),
-                header=records.header.decode() or None,
-            )
+        rows | beam.io.WriteToText(
+            prefix,
+            file_name_suffix=path.suffix,
+            append_trailing_newlines=False,
+            coder=beam.coders.BytesCoder(),
+            header=records.header.decode() or None,
         )
     result = pipeline.run()
     result.wait_until_finish()
@@ -98,13 +96,16 @@ def score_on_beam(
 
 
 class _Score(beam.DoFn):
-    """Makes rows; loads the model once for each worker's thread."""
+    """Makes rows, as bytes of a format or as Parquet takes them; loads the model once for each worker's thread."""
 
-    def __init__(self, model: pathlib.Path, content: bytes | None, config: ScoreConfig) -> None:
+    def __init__(
+        self, model: pathlib.Path, content: bytes | None, config: ScoreConfig, records: Records | None
+    ) -> None:
         super().__init__()
         self._model = model
         self._content = content
         self._config = config
+        self._records = records
         self._rows = beam.metrics.Metrics.counter("score", "rows")
         self._errors = beam.metrics.Metrics.counter("score", "errors")
 
@@ -119,13 +120,25 @@ class _Score(beam.DoFn):
             of_thread = lambda: predictor  # noqa: E731
         self._scorer = Scorer(of_thread, self._config, read=_read_anywhere)
 
-    def process(self, pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
-        for rows in self._scorer.score([Picture(*picture) for picture in pictures]):
+    def process(self, pictures: Sequence[tuple]) -> Iterator[bytes | dict[str, Any]]:
+        for rows in self._scorer.score([_unpacked(picture) for picture in pictures]):
             for row in rows:
                 self._rows.inc()
                 if row.get("error"):
                     self._errors.inc()
-                yield row
+                yield self._records.encode(row) if self._records else row | {"path": as_unicode(row["path"])}
+
+
+# Between two steps Beam's coders take no text that is not UTF-8, which names may be: there it is bytes.
+
+
+def _packed(picture: Picture) -> tuple[bytes, bytes, str | None]:
+    return os.fsencode(picture.name), os.fsencode(picture.path), picture.error
+
+
+def _unpacked(packed: tuple[bytes, bytes, str | None]) -> Picture:
+    name, path, error = packed
+    return Picture(os.fsdecode(name), os.fsdecode(path), error)
 
 
 def _is_picture(metadata: Any) -> bool:
@@ -140,7 +153,3 @@ def _read_anywhere(path: str) -> bytes:
             return file.read()
     except Exception as error:  # each file system has its own
         raise ValueError(str(error)) from error
-
-
-def _unicode_row(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"path": as_unicode(row["path"])}
