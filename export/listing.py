@@ -104,14 +104,20 @@ class Listing:
         try:
             with os.scandir(folder) as entries:
                 # a folder sorts as its contents will: by its name and the slash
-                found = sorted((os.fsencode(e.name) + b"/" * _is_folder(e), e.is_symlink()) for e in entries)
+                found, links = [], set()
+                for entry in entries:
+                    name = os.fsencode(entry.name) + b"/" * _is_folder(entry)
+                    found.append(name)  # and no more for each: a folder may hold a million
+                    if entry.is_symlink():
+                        links.add(name)
+                found.sort()
         except OSError as error:
             if not prefix:
                 raise UserError(f"--input={folder} can't be listed ({error.strerror}); make it readable") from error
             yield Picture(prefix, folder, f"the folder can't be listed ({error.strerror})")
             return
-        for encoded, is_link in found:
-            name = os.fsdecode(encoded)
+        for encoded in found:
+            name, is_link = os.fsdecode(encoded), encoded in links
             path = os.path.join(folder, name.removesuffix("/"))
             if name.endswith("/"):
                 real = os.path.realpath(path) if is_link else os.path.join(above[-1], name[:-1])
