@@ -88,8 +88,10 @@ class TrainConfig:
     age_weight: float = setting(
         0.0, "weight of a second target in training, the age where it is known; the saved model has no age", lower=0
     )
-    teacher: str | None = setting(None, "a .keras file whose opinion of each training picture is a part of its target")
-    teacher_weight: float = setting(0.5, "the part of the target that is the teacher's opinion", lower=0, upper=1)
+    teacher: tuple[str, ...] = setting(
+        (), ".keras files, separated by commas, whose mean opinion of each training picture is a part of its target"
+    )
+    teacher_weight: float = setting(0.5, "the part of the target that is the teachers' opinion", lower=0, upper=1)
     early_stopping: int = setting(
         0, "stop when the validation loss has not improved for so many epochs; 0 is never", lower=0
     )
@@ -160,8 +162,7 @@ class TrainConfig:
             raise UserError("--cache=disk needs --cache_dir=DIR, where the decoded pictures are kept")
         if cache_dir and self.cache != "disk":
             raise UserError(f"--cache_dir={cache_dir} needs --cache=disk; --cache={self.cache} does not use it")
-        for name in ("init_from", "teacher"):
-            path = getattr(self, name)
+        for name, path in [("init_from", self.init_from), *(("teacher", path) for path in self.teacher)]:
             if path and not pathlib.Path(path).is_file():
                 raise UserError(f"--{name}={path} is not a file; give a .keras file")
         check_model(self)

@@ -105,7 +105,7 @@ class Training:
         if config.frozen_epochs:
             transfer.unfreeze(trained, 0 if phase.frozen else config.unfrozen)
         augmentation = make_augmentation(config, phase.image_size)
-        model = make_training_model(trained, augmentation, self._teacher())
+        model = make_training_model(trained, augmentation, self._teachers())
         model.compile(
             optimizer=make_optimizer(
                 config, steps, phase.schedule[1] - phase.schedule[0], phase.learning_rate, self.precision
@@ -142,16 +142,15 @@ class Training:
             verbose=0,
         )
 
-    def _teacher(self) -> keras.Model | None:
-        if not self.config.teacher:
-            return None
-        teacher = load_classifier(self.config.teacher)
-        if teacher.input_shape[1] != self.config.image_size or self.config.start_size:
-            raise UserError(
-                f"--teacher={self.config.teacher} takes pictures of {teacher.input_shape[1]} pixels; give that as"
-                " --image_size, and no --start_size"
-            )
-        return with_precision(teacher, self.precision)
+    def _teachers(self) -> list[keras.Model]:
+        teachers = [(path, load_classifier(path)) for path in self.config.teacher]
+        for path, teacher in teachers:
+            if teacher.input_shape[1] != self.config.image_size or self.config.start_size:
+                raise UserError(
+                    f"--teacher={path} takes pictures of {teacher.input_shape[1]} pixels; give that as --image_size,"
+                    " and no --start_size"
+                )
+        return [with_precision(teacher, self.precision) for _, teacher in teachers]
 
 
 class _HistoryFile(keras.callbacks.Callback):

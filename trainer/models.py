@@ -1,6 +1,6 @@
 """The architectures, and a model's arithmetic: pixels in [0, 255] in, probability of female out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers
@@ -110,7 +110,7 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
 
 
 def make_training_model(
-    classifier: keras.Model, augmentation: keras.Model, teacher: keras.Model | None = None
+    classifier: keras.Model, augmentation: keras.Model, teachers: Sequence[keras.Model] = ()
 ) -> keras.Model:
     """Returns augmentation, classifier and a head for the age in one model, sharing the classifier's weights.
 
@@ -119,7 +119,7 @@ def make_training_model(
     Args:
       classifier: a functional model whose last layer is dense.
       augmentation: of `trainer.augmentation.make_augmentation`, for the classifier's input size.
-      teacher: a model of the same input size, not trained; it sees what the classifier sees.
+      teachers: models of the same input size, not trained; they see what the classifier sees.
     """
     pixels = keras.Input(classifier.input_shape[1:], name="pixels")
     x, share = augmentation(pixels)
@@ -127,9 +127,12 @@ def make_training_model(
     score, features = body(x)
     age = layers.Dense(1, name="age", dtype="float32")(features)
     opinion = score
-    if teacher:
-        teacher.trainable = False
-        opinion = teacher(x, training=False)
+    if teachers:
+        # models of one architecture have one name; in a model each needs its own
+        named = [keras.Model(model.input, model.output, name=f"teacher_{n}") for n, model in enumerate(teachers)]
+        for model in named:
+            model.trainable = False
+        opinion = sum(model(x, training=False) for model in named) / len(named)
     return keras.Model(pixels, layers.Concatenate(dtype="float32")([score, age, share, opinion]), name="training")
 
 

@@ -54,7 +54,7 @@ def test_folds_are_those_of_the_splits_unless_asked_for():
         (TrainConfig(cache="disk"), None, "--cache_dir"),
         (TrainConfig(cache="memory"), "somewhere", "--cache=disk"),
         (TrainConfig(init_from="/no/such.keras"), None, "/no/such.keras"),
-        (TrainConfig(teacher="/no/such.keras"), None, "--teacher=/no/such.keras"),
+        (TrainConfig(teacher=("/no/such.keras",)), None, "--teacher=/no/such.keras"),
         (TrainConfig(model="seed_cnn", width=64), None, "--model=seed_cnn has no use for --width=64"),
         (TrainConfig(model="resnet", dense_units=64), None, "--dense_units=64; it takes --width"),
         (TrainConfig(model="resnet", depth=("1", "x")), None, "--depth=1,x"),

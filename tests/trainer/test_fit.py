@@ -86,10 +86,10 @@ def test_a_time_limit_keeps_what_was_learnt(train):
 
 def test_a_teacher_changes_what_is_learnt_and_must_fit(train, trained_run):
     plain = _history(train("plain", image_size=32, epochs=1))
-    taught = _history(train("taught", image_size=32, epochs=1, teacher=str(trained_run / run_folder.MODEL)))
+    taught = _history(train("taught", image_size=32, epochs=1, teacher=(str(trained_run / run_folder.MODEL),)))
     assert plain["loss"][0] != taught["loss"][0]
     with pytest.raises(UserError, match="takes pictures of 32 pixels; give that as --image_size"):
-        train("other", teacher=str(trained_run / run_folder.MODEL))
+        train("other", teacher=(str(trained_run / run_folder.MODEL),))
 
 
 def test_every_kind_of_balance_trains_and_says_what_an_epoch_shows(train, caplog):

@@ -86,8 +86,8 @@ def test_a_copy_in_another_precision_has_the_weights_and_a_float32_output(precis
     assert (difference == 0) == (precision == "float32")
 
 
-def _training_model(classifier, teacher=None, **settings):
-    return make_training_model(classifier, make_augmentation(TrainConfig(**settings), 64), teacher)
+def _training_model(classifier, teachers=(), **settings):
+    return make_training_model(classifier, make_augmentation(TrainConfig(**settings), 64), teachers)
 
 
 def test_the_training_model_shares_the_weights_and_does_not_augment_when_predicting(images):
@@ -113,11 +113,15 @@ def test_the_age_is_read_from_the_features_and_is_not_in_the_classifier(images):
     assert classifier.output_shape == (None, 1)
 
 
-def test_a_teacher_gives_its_opinion_and_does_not_learn(images):
-    teacher, classifier = build_model(TrainConfig(model="resnet", width=8)), build_model(TrainConfig())
-    model = _training_model(classifier, teacher)
+def test_teachers_give_their_mean_opinion_and_do_not_learn(images):
+    # two of one architecture: their layers have the same names
+    teachers = [build_model(TrainConfig(model="resnet", width=8)) for _ in range(2)]
+    classifier = build_model(TrainConfig())
+    model = _training_model(classifier, teachers)
     opinions = model.predict(images, verbose=0)[:, OUTPUTS.index("teacher")]
-    np.testing.assert_allclose(opinions, teacher.predict(images, verbose=0)[:, 0], rtol=1e-5)
+    each = [teacher.predict(images, verbose=0)[:, 0] for teacher in teachers]
+    np.testing.assert_allclose(opinions, np.mean(each, axis=0), rtol=1e-5)
+    assert np.abs(opinions - each[0]).max() > 1e-4
     assert len(model.trainable_variables) == len(classifier.trainable_variables) + 2
 
 
