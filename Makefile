@@ -14,10 +14,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run model web test slow test-slow check lock clean settings FORCE
+.PHONY: help run model web test test-slow check lock clean settings FORCE
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 16
 	@echo
 	@echo "  make run DATASET=utkface                       downloads UTKFace with kagglehub"
 	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes UTKFace from a folder"
@@ -66,13 +66,11 @@ lock: build/uv/.installed ## renew requirements.lock from setup.cfg, for every P
 
 # ---- Checking
 
-test: .venv/.installed ## run the whole test suite
+test: .venv/.installed ## run the tests, but those of test-slow
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-slow: .venv/.installed ## run the tests that `make test` leaves out, also as make test-slow
+test-slow: .venv/.installed ## run the tests that take longest, which `make test` leaves out
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS) -m slow
-
-test-slow: slow
 
 check: .venv/.installed ## check style and layout
 	@$(BIN)/ruff check .

@@ -41,7 +41,7 @@ def measure_chips(find: FaceDetector, files: list[pathlib.Path], model: str) -> 
             right[name] += (predictor.predict(image[None])[0] > 0.5) == female
         if faces:
             landmarks.append(faces[0].landmarks / SIZE)
-            turn, shift = (complex(*part) for part in similarity(faces[0].landmarks, SIZE))
+            turn, shift = similarity(faces[0].landmarks, SIZE)
             for name, some in points.items():
                 moved[name] += np.abs(turn * some + shift - some).tolist()
     measured = np.median(landmarks, axis=0).astype(float).round(4).tolist()

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from selenium import webdriver
 
+from export.detector import similarity
 from export.packaged import DEFAULT, model_path
 from export.web_page import assemble
 from gender_tfds.faces import BLAZEFACE_TEMPLATE
@@ -86,15 +87,13 @@ def report(name: str, rows: Sequence[dict[str, Any]], female: Sequence[bool]) ->
 
 def report_template(rows: Sequence[dict[str, Any]]) -> None:
     """Prints where chips show the points, and how the warp to the template moves a chip's corners."""
-    template = np.array(BLAZEFACE_TEMPLATE) @ [1, 1j]
     points = np.array([row["points"] for row in rows if row["points"]]) / SIZE
     print(f"template over {len(points)} chips: {np.median(points, axis=0).round(4).tolist()}")
     moved = []
-    for place in points @ [1, 1j]:
-        centred = place - place.mean()
-        turn = (centred.conj() @ (template - template.mean())) / (centred.conj() @ centred).real
-        corners = np.array([0, 1, 1j, 1 + 1j])
-        moved += np.abs(turn * (corners - place.mean()) + template.mean() - corners).tolist()
+    corners = np.array([0, 1, 1j, 1 + 1j])
+    for place in points:
+        turn, shift = similarity(place, 1, BLAZEFACE_TEMPLATE)
+        moved += np.abs(turn * corners + shift - corners).tolist()
     middle, most = SIZE * np.median(moved), SIZE * np.percentile(moved, 95)
     print(f"corners of a chip move by {middle:.1f} pixels of {SIZE}, 95th percentile {most:.1f}")
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from gender_tfds.atomic_files import atomic_path
+from gender_tfds.images_cv import shrink
 
 _LONGEST = 2048  # pixels of a copy's longest side
 # by label, RGB; told apart by the colour-blind too
@@ -22,12 +23,8 @@ def draw_faces(image: np.ndarray, rows: Sequence[dict[str, Any]]) -> np.ndarray:
       image: uint8 RGB (height, width, 3).
       rows: of its faces, with `x`, `y`, `width`, `height`, `gender` and `confidence`.
     """
-    height, width = image.shape[:2]
-    scale = min(1.0, _LONGEST / max(height, width))
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    copy = image.copy()
+    shrunk, scale = shrink(image, _LONGEST)
+    copy = shrunk.copy()
     for row in sorted(rows, key=lambda row: row["width"]):  # the largest last, on top
         left, top, wide, high = (round(row[name] * scale) for name in ("x", "y", "width", "height"))
         colour = _COLOURS.get(row["gender"], _OTHER)

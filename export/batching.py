@@ -8,12 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 
-class OverloadedError(Exception):
-    """The queue is full: the caller may try again in a while."""
-
-
 class Batcher:
-    """A bounded queue of pictures before a model.
+    """A queue of pictures before a model; who puts them in bounds it.
 
     A batch is scored when it is full, or when its first picture has waited for `max_latency` seconds; while the model
     is busy, a batch grows. Belongs to one event loop; the model runs in one thread of its own.

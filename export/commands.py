@@ -8,9 +8,10 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
-from export.packaged import DEFAULT, MODELS, model_path
+from export.packaged import DEFAULT, MODEL_KINDS, model_path
 from export.score_config import ScoreConfig
 from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, UserError, setting
+from gender_tfds.pixel_limit import limit_pixels
 from gender_tfds.terminal import without_native_noise
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MODEL_HELP = f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel"
+STDOUT = "-"  # as --output
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,9 +47,9 @@ class ScorePolicy:
         " 'photos/*.jpg'; or - for paths on standard input",
         positional=True,
     )
-    model: str = setting(DEFAULT, MODEL_HELP)
+    model: str = setting(DEFAULT, MODEL_KINDS)
     input: str | None = setting(None, "one more INPUT, for names that begin with a dash")
-    output: str = setting("-", "the .csv, .jsonl or .parquet file to write; - prints CSV")
+    output: str = setting(STDOUT, "the .csv, .jsonl or .parquet file to write; - prints CSV")
     resume: bool = setting(False, "go on with an interrupted table; start if there is none")
     overwrite: bool = setting(False, "replace the table")
     follow_links: bool = setting(False, "read links that lead out of a directory, and links to folders")
@@ -84,14 +85,6 @@ def _export(policy: ExportPolicy) -> int | None:
 
 def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
     config.checked()
-    # before OpenCV is imported, which reads it once
-    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(config.max_pixels)
-    from export.listing import Listing
-    from export.predictor import identify, predictor_of_thread
-    from export.score import score_listing, summarize_complete
-    from export.scorer import Scorer
-    from export.writers import STDOUT, StdoutWriter, TableWriter
-
     inputs = [*policy.inputs, *([policy.input] if policy.input else [])]
     if not inputs:
         raise UserError(
@@ -103,9 +96,20 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         raise UserError(
             f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
         )
-    listing, columns = Listing(inputs, follow_links=policy.follow_links), config.table_columns()
+    limit_pixels(config.max_pixels)
     if policy.runner:
         return _score_on_beam(policy, config, inputs)
+    return _score_here(policy, config, inputs)
+
+
+def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:
+    from export.listing import Listing
+    from export.predictor import identify, predictor_of_thread
+    from export.score import score_listing, summarize_complete
+    from export.scorer import Scorer
+    from export.writers import StdoutWriter, TableWriter
+
+    listing, columns = Listing(inputs, follow_links=policy.follow_links), config.table_columns()
     output = pathlib.Path(policy.output)
     if policy.output != STDOUT and output.is_file() and policy.resume:
         summary = summarize_complete(output, config, listing)
@@ -134,7 +138,7 @@ def _score_on_beam(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) 
     for name in ("resume", "overwrite", "threads", "summary", "histogram", "annotated_dir"):
         if getattr(policy, name):
             raise UserError(f"--{name} is not for --runner: the engine begins, retries and divides the work itself")
-    if policy.output == "-":
+    if policy.output == STDOUT:
         raise UserError(
             "--output is required with --runner: a .csv, .jsonl or .parquet path, which becomes several files"
         )
@@ -155,7 +159,7 @@ def _score_on_beam(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) 
 
 def _finish(policy: ScorePolicy, summary: "Summary") -> int | None:
     if policy.summary:
-        print(summary.table(), file=sys.stderr if policy.output == "-" else sys.stdout)
+        print(summary.table(), file=sys.stderr if policy.output == STDOUT else sys.stdout)
     if policy.histogram:
         total = sum(summary.genders.values())
         summary.plot(pathlib.Path(policy.histogram), f"{policy.model} on {total:,} faces")

@@ -6,6 +6,7 @@ YuNet, run by OpenCV: Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Det
 
 import io
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -15,7 +16,7 @@ from PIL import Image
 from export.packaged import FOLDER
 from gender_tfds.command_line import UserError
 from gender_tfds.faces import CROP_TEMPLATE
-from gender_tfds.images_cv import decode, resize
+from gender_tfds.images_cv import decode, resize, shrink
 
 MODEL = FOLDER / "face_detection_yunet_2023mar.onnx"
 _SIDE = 960  # longest side in pixels of what the network sees at once
@@ -50,14 +51,12 @@ class Photo(NamedTuple):
     Attributes:
       width: of the photo in pixels.
       height: of it.
-      image: uint8 RGB, the photo or a reduced copy of it.
       faces: the largest first, in pixels of the photo.
       crops: a face each, uint8 RGB (size, size, 3).
     """
 
     width: int
     height: int
-    image: np.ndarray
     faces: list[Face]
     crops: list[np.ndarray]
 
@@ -101,7 +100,7 @@ class FaceDetector:
         if reduction > 1:
             height, width = (min(sides), max(sides)) if height < width else (max(sides), min(sides))
         faces = [_scaled(face, width / image.shape[1]) for face in faces]
-        return Photo(width, height, image, faces, crops)
+        return Photo(width, height, faces, crops)
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """Returns the faces in a picture, uint8 RGB (height, width, 3), the largest first.
@@ -109,9 +108,8 @@ class FaceDetector:
         What is longer than 960 pixels is looked at in a reduced copy. If that shows small faces or none, it is looked
         at again in tiles at full scale, so that the small faces of a group are found.
         """
-        long_side = max(image.shape[:2])
-        scale = min(1.0, _SIDE / long_side)
-        found = [_scaled(face, 1 / scale) for face in self._run(_shrunk(image, scale))]
+        shrunk, scale = shrink(image, _SIDE)
+        found = [_scaled(face, 1 / scale) for face in self._run(shrunk)]
         if scale < 1 and (not found or min(_side(face) for face in found) * scale < _SMALL):
             for top in _starts(image.shape[0]):
                 for left in _starts(image.shape[1]):
@@ -163,27 +161,32 @@ def crop(image: np.ndarray, face: Face, size: int) -> np.ndarray:
     """
     turn, _ = similarity(face.landmarks, size)
     # where a face shrinks by much, areas are averaged, as they are when a chip shrinks
-    side = size * int(np.clip(np.round(1 / max(np.hypot(*turn), 1e-6)), 1, 8))
+    side = size * int(np.clip(np.round(1 / max(abs(turn), 1e-6)), 1, 8))
     matrix = _matrix(face.landmarks, side)
     warped = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return resize(warped, size)
 
 
-def similarity(landmarks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a and b, each (2,), as complex numbers: a point z of the picture lies at a·z + b in a crop of `size`."""
-    of_face = landmarks[:, 0] + 1j * landmarks[:, 1]
-    template = np.array(CROP_TEMPLATE) * size
-    of_crop = template[:, 0] + 1j * template[:, 1]
+def similarity(
+    landmarks: np.ndarray, size: int, template: Sequence[Sequence[float]] = CROP_TEMPLATE
+) -> tuple[complex, complex]:
+    """Returns a and b: with points as complex numbers, z of the picture lies at a·z + b in a crop of `size` pixels.
+
+    Args:
+      landmarks: pixels of the picture, float (n, 2).
+      size: of the crop.
+      template: where they lie in the crop, as parts of its size, (n, 2).
+    """
+    of_face, of_crop = landmarks @ [1, 1j], np.array(template) @ [1, 1j] * size
     centred = of_face - of_face.mean()
     turn = (centred.conj() @ (of_crop - of_crop.mean())) / max((centred.conj() @ centred).real, 1e-9)
-    shift = of_crop.mean() - turn * of_face.mean()
-    return np.array([turn.real, turn.imag]), np.array([shift.real, shift.imag])
+    return turn, of_crop.mean() - turn * of_face.mean()
 
 
 def _matrix(landmarks: np.ndarray, size: int) -> np.ndarray:
     """Returns `similarity` as OpenCV takes it, float64 (2, 3)."""
-    (cosine, sine), (x, y) = similarity(landmarks, size)
-    return np.array([[cosine, -sine, x], [sine, cosine, y]])
+    turn, shift = similarity(landmarks, size)
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def _sides(encoded: bytes) -> tuple[int, int]:
@@ -193,13 +196,6 @@ def _sides(encoded: bytes) -> tuple[int, int]:
             return header.size
     except Exception:  # Pillow raises whatever a malformed header leads to; OpenCV will say what is wrong
         return 0, 0
-
-
-def _shrunk(image: np.ndarray, scale: float) -> np.ndarray:
-    if scale == 1:
-        return image
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _starts(side: int) -> list[int]:

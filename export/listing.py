@@ -4,16 +4,13 @@
 # ruff: noqa: PTH110, PTH112, PTH118, PTH123, PTH207
 
 import glob
-import logging
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from gender_tfds.command_line import UserError
-
-log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2"]
@@ -152,10 +149,12 @@ def _paths(file: BinaryIO) -> Iterator[str]:
         rest += block
         if separator:
             *lines, rest = rest.split(separator)
-            yield from (os.fsdecode(_line(line, separator)) for line in lines if _line(line, separator))
-    if _line(rest, separator):
-        yield os.fsdecode(_line(rest, separator))
+            yield from _decoded(lines, separator)
+    yield from _decoded([rest], separator)
 
 
-def _line(line: bytes, separator: bytes | None) -> bytes:
-    return line if separator == b"\0" else line.removesuffix(b"\r")
+def _decoded(lines: Iterable[bytes], separator: bytes | None) -> Iterator[str]:
+    for line in lines:
+        path = line if separator == b"\0" else line.removesuffix(b"\r")
+        if path:
+            yield os.fsdecode(path)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from export.metadata import METADATA, check_metadata, make_metadata
-from export.packaged import MODELS
+from export.packaged import MODEL_KINDS
 from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
@@ -146,12 +146,11 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
       UserError: no such file or folder, no artefact of a known kind, or a damaged one.
     """
     path = pathlib.Path(path)
-    kinds = f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel"
     if not path.exists():
-        raise UserError(f"--model={path} does not exist; give {kinds}")
+        raise UserError(f"--model={path} does not exist; give {MODEL_KINDS}")
     suffix = "" if path.is_dir() else path.suffix or "no suffix"
     if suffix not in LOADERS:
-        raise UserError(f"--model={path} is of no known kind; give {kinds}")
+        raise UserError(f"--model={path} is of no known kind; give {MODEL_KINDS}")
     return LOADERS[suffix](path)
 
 
@@ -165,6 +164,7 @@ def predictor_of_thread(path: str | os.PathLike) -> Callable[[], Predictor]:
     if not isinstance(first, TFLitePredictor):
         return lambda: first
     own, lock = threading.local(), threading.Lock()
+    own.predictor = first  # the calling thread's
 
     def of_thread() -> Predictor:
         if not hasattr(own, "predictor"):

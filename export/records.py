@@ -13,7 +13,7 @@ from gender_tfds.command_line import UserError
 if TYPE_CHECKING:
     import pyarrow
 
-PARQUET = ".parquet"
+_PARQUET = ".parquet"
 
 
 class Records(Protocol):
@@ -83,7 +83,7 @@ class JsonRecords:
 
 
 # suffix of the table -> what its rows are while they are written; a Parquet file can't be appended to after a kill
-FORMATS: dict[str, type[Records]] = {".csv": CsvRecords, ".jsonl": JsonRecords, PARQUET: JsonRecords}
+FORMATS: dict[str, type[Records]] = {".csv": CsvRecords, ".jsonl": JsonRecords, _PARQUET: JsonRecords}
 
 
 def records_of(path: pathlib.Path, columns: Iterable[str]) -> Records:
@@ -107,7 +107,7 @@ def read_table(path: pathlib.Path, columns: Iterable[str]) -> Iterator[dict[str,
     """
     records = records_of(path, columns)
     try:
-        if path.suffix.lower() == PARQUET:
+        if is_parquet(path):
             from pyarrow import parquet
 
             with parquet.ParquetFile(path) as file:
@@ -141,6 +141,16 @@ def parquet_schema(columns: dict[str, type]) -> "pyarrow.Schema":
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     return pa.schema([(column, types[kind]) for column, kind in columns.items()])
+
+
+def is_parquet(path: pathlib.PurePath) -> bool:
+    """Whether a table is written as Parquet in the end."""
+    return path.suffix.lower() == _PARQUET
+
+
+def parquet_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row as Parquet takes it."""
+    return row | {"path": as_unicode(row["path"])}
 
 
 def as_unicode(name: str) -> str:

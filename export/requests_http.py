@@ -147,7 +147,7 @@ def infer_input(content: dict[str, Any], image_size: int) -> list[bytes] | np.nd
             raise RefusedError(400, f"images is of shape {shape} where [n, {', '.join(map(str, wanted))}] is taken")
         if pixels.dtype.kind != "i" or pixels.min() < 0 or pixels.max() > 255:
             raise RefusedError(400, "the data of images are not whole numbers from 0 to 255")
-        if pixels.size != len(pixels.ravel()) or pixels.size != int(np.prod(shape)):
+        if pixels.size != int(np.prod(shape)):
             raise RefusedError(400, f"images has {pixels.size} numbers where its shape {shape} needs others")
         return pixels.reshape(shape).astype(np.uint8)
     raise RefusedError(400, "the input is neither image_bytes, BYTES, nor images, UINT8")

@@ -14,12 +14,11 @@ import tqdm
 from export.listing import Listing, Picture
 from export.records import as_unicode, read_table
 from export.score_config import ScoreConfig
-from export.scorer import Scorer
+from export.scorer import CHUNK, Scorer
 from export.summary import Summary
 from export.writers import StdoutWriter, TableWriter
 from gender_tfds.command_line import UserError
 
-_CHUNK = 32  # pictures that a thread takes at once
 _AHEAD = 3  # chunks in work for each thread: enough to never wait, few enough to fit into memory
 
 
@@ -30,7 +29,7 @@ def score_chunks(scorer: Scorer, pictures: Iterable[Picture], threads: int) -> I
         ahead: collections.deque[Future] = collections.deque()
         try:
             while True:
-                while len(ahead) < threads * _AHEAD and (some := list(itertools.islice(pictures, _CHUNK))):
+                while len(ahead) < threads * _AHEAD and (some := list(itertools.islice(pictures, CHUNK))):
                     ahead.append(pool.submit(scorer.score, some))
                 if not ahead:
                     return

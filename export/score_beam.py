@@ -13,12 +13,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from export.listing import SUFFIXES, Listing, Picture
 from export.predictor import TFLitePredictor, predictor_of_thread
-from export.records import PARQUET, Records, as_unicode, parquet_schema, records_of
+from export.records import Records, is_parquet, parquet_row, parquet_schema, records_of
 from export.score_config import ScoreConfig
-from export.scorer import Scorer, read_file
+from export.scorer import CHUNK, Scorer, read_file
 from gender_tfds.command_line import UserError
-
-_CHUNK = 32
+from gender_tfds.pixel_limit import limit_pixels
 
 
 def score_on_beam(
@@ -69,13 +68,13 @@ def score_on_beam(
             | beam.Filter(_is_picture)
             | beam.Map(lambda metadata: _packed(Picture(metadata.path, metadata.path)))
             | beam.Reshuffle()
-            | beam.BatchElements(min_batch_size=1, max_batch_size=_CHUNK)
+            | beam.BatchElements(min_batch_size=1, max_batch_size=CHUNK)
         )
     else:
         pictures = [_packed(picture) for picture in Listing(inputs, follow_links=follow_links)]
-        chunks = [pictures[start : start + _CHUNK] for start in range(0, len(pictures), _CHUNK)]
+        chunks = [pictures[start : start + CHUNK] for start in range(0, len(pictures), CHUNK)]
         found = pipeline | beam.Create(chunks) | beam.Reshuffle()
-    parquet = path.suffix == PARQUET
+    parquet = is_parquet(path)
     rows = found | beam.ParDo(_Score(model, content, config, None if parquet else records))
     prefix = str(path.with_suffix("")) if "://" not in output else output.removesuffix(path.suffix)
     if parquet:
@@ -110,6 +109,7 @@ class _Score(beam.DoFn):
         self._errors = beam.metrics.Metrics.counter("score", "errors")
 
     def setup(self) -> None:
+        limit_pixels(self._config.max_pixels)  # of use where this worker has not read a picture before
         if self._content is None:
             of_thread = predictor_of_thread(self._model)
         else:
@@ -126,7 +126,7 @@ class _Score(beam.DoFn):
                 self._rows.inc()
                 if row.get("error"):
                     self._errors.inc()
-                yield self._records.encode(row) if self._records else row | {"path": as_unicode(row["path"])}
+                yield self._records.encode(row) if self._records else parquet_row(row)
 
 
 # Between two steps Beam's coders take no text that is not UTF-8, which names may be: there it is bytes.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gender_tfds.command_line import UserError, setting
+from gender_tfds.pixel_limit import MAX_PIXELS
 
 DETECTORS = ("none", "yunet")
 # of each face, with a detector: its number, the largest first, or -1 where there is none; how many the picture has; the
@@ -40,7 +41,7 @@ class ScoreConfig:
     detector_model: str | None = setting(None, "YuNet's .onnx file; the packaged one if left out")
     detector_threshold: float = setting(0.7, "least score of what counts as a face", lower=0.01, upper=1)
     columns: tuple[str, ...] = setting((), f"columns to add, about the picture: some of {','.join(EXTRA_COLUMNS)}")
-    max_pixels: int = setting(89_000_000, "a picture of more is refused before it is decoded", lower=1)
+    max_pixels: int = setting(MAX_PIXELS, "a picture of more is refused before it is decoded", lower=1)
 
     def checked(self) -> "ScoreConfig":
         """Returns itself.

@@ -16,6 +16,7 @@ from export.score_config import ScoreConfig
 from gender_tfds.images_cv import decode
 from gender_tfds.run_folder import Prediction
 
+CHUNK = 32  # pictures that a thread or worker takes at once
 _BATCH = 32  # faces that the model sees at once
 
 

@@ -16,11 +16,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from export import requests_http as incoming
-from export.batching import OverloadedError
 from export.requests_http import RefusedError
 from export.score_config import DETECTORS
 from export.serve_docs import DOCS_PAGE, describe
-from export.service import Numbers, Service
+from export.service import Numbers, OverloadedError, Service
 from gender_tfds.faces import GENDERS
 
 log = logging.getLogger(__name__)
@@ -37,11 +36,13 @@ class Limits:
     Attributes:
       max_body: bytes.
       timeout: seconds for a body to come.
+      max_memory: bytes of the bodies of all requests that are not answered yet.
       token: that requests must bear; None for none.
     """
 
     max_body: int
     timeout: float
+    max_memory: int
     token: str | None = None
 
 
@@ -53,14 +54,12 @@ def make_app(service_of: Callable[[], Service], limits: Limits, web_dir: str | N
       limits: of a request.
       web_dir: folder of the page at `/`; without one, that leads to `/docs`.
     """
-    state: dict[str, Service] = {}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> Any:
-        state["service"] = service_of()
-        app.state.service = state["service"]
+        app.state.service = service_of()
         yield
-        await state["service"].close()
+        await app.state.service.close()
 
     app = FastAPI(title="gender-serve", docs_url=None, redoc_url=None, lifespan=lifespan)
     _add_own_routes(app, limits)
@@ -75,14 +74,15 @@ def make_app(service_of: Callable[[], Service], limits: Limits, web_dir: str | N
 
     @app.exception_handler(OverloadedError)
     async def overloaded(request: Request, error: OverloadedError) -> Response:
-        return JSONResponse({"error": "too many pictures wait; try again"}, 503, {"Retry-After": _RETRY_AFTER})
+        headers = {"Retry-After": _RETRY_AFTER, "Connection": "close"}
+        return JSONResponse({"error": "too many pictures wait; try again"}, 503, headers)
 
     if web_dir:
         app.mount("/", StaticFiles(directory=web_dir, html=True))  # after all routes, which it would hide
     else:
         app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
 
-    return Gate(app, limits.token, lambda: state["service"].numbers)
+    return Gate(app, limits, lambda: app.state.service.numbers)
 
 
 def _add_own_routes(app: FastAPI, limits: Limits) -> None:
@@ -201,18 +201,32 @@ def _detector(request: Request) -> str:
 
 
 class Gate:
-    """Before every request its token, behind it a line in the log and the numbers. No name and no content is told."""
+    """Before every request its token, around all the memory of their bodies, behind each a line in the log.
 
-    def __init__(self, app: ASGIApp, token: str | None, numbers: Callable[[], Numbers]) -> None:
+    No name and no content is told.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits, numbers: Callable[[], Numbers]) -> None:
         self._app = app
-        self._token = token
+        self._token = limits.token
+        self._memory_left = limits.max_memory
         self._numbers = numbers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.monotonic(), 0
+        began, status, held = time.monotonic(), 0, 0
+
+        async def counted() -> Message:
+            nonlocal held
+            message = await receive()
+            size = len(message.get("body", b""))
+            held += size
+            self._memory_left -= size
+            if self._memory_left < 0:
+                raise OverloadedError
+            return message
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -221,8 +235,9 @@ class Gate:
             await send(message)
 
         try:
-            await (self._app if self._admits(scope) else _unauthorized)(scope, receive, watched)
+            await (self._app if self._admits(scope) else _unauthorized)(scope, counted, watched)
         finally:
+            self._memory_left += held
             seconds = time.monotonic() - began
             route = getattr(scope.get("route"), "path", "other")
             self._numbers().requests.labels(route, str(status)).inc()

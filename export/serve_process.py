@@ -11,10 +11,12 @@ import pathlib
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
 
+from export.head_limits import HeadLimits
 from gender_tfds.command_line import UserError
 from gender_tfds.terminal import show_log
 
@@ -33,6 +35,7 @@ class ServerOptions:
     max_queue: int
     max_body: int
     timeout: float
+    max_memory: int
     grace_seconds: int
     token: str | None
     web_dir: str | None
@@ -102,9 +105,12 @@ def _work(options: ServerOptions, listening: socket.socket, announce: Callable[[
         announce()
         return services[0]
 
-    limits = Limits(max_body=options.max_body, timeout=options.timeout, token=options.token)
+    limits = Limits(
+        max_body=options.max_body, timeout=options.timeout, max_memory=options.max_memory, token=options.token
+    )
     config = uvicorn.Config(
         make_app(make_service, limits, options.web_dir),
+        http=HeadLimits,
         log_config=None,
         access_log=False,
         limit_concurrency=_CONNECTIONS,
@@ -127,7 +133,14 @@ def _work(options: ServerOptions, listening: socket.socket, announce: Callable[[
 
 def _in_worker(options: ServerOptions, listening: socket.socket) -> None:
     show_log()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _work(options, listening)
+
+
+def _end_with_parent() -> None:
+    """Ends this worker as SIGTERM does when the process that started it was killed: nobody else would."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _supervise(options: ServerOptions, listening: socket.socket, workers: int, announce: Callable[[], None]) -> None:

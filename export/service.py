@@ -1,13 +1,14 @@
 """What a server does with pictures, without HTTP: admit, decode, score in batches, change the model meanwhile."""
 
 import asyncio
+import contextlib
 import dataclasses
 import itertools
 import logging
 import os
 import pathlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from export.batching import Batcher, OverloadedError
+from export.batching import Batcher
 from export.looker import Looker
 from export.predictor import Predictor, identify, load_predictor
 from export.score_config import DETECTORS, ScoreConfig
@@ -25,6 +26,10 @@ from gender_tfds.run_folder import Prediction
 log = logging.getLogger(__name__)
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class OverloadedError(Exception):
+    """So much waits already that the client may try again in a while."""
 
 
 class Numbers:
@@ -130,10 +135,7 @@ class Service:
         Raises:
           OverloadedError: so many pictures wait already that these would be over `max_queue`.
         """
-        if self._admitted + len(encoded) > self._max_queue:
-            raise OverloadedError
-        self._admit(len(encoded))
-        try:
+        with self._admitted_to_queue(len(encoded)):
             size, threshold = self.model.predictor.image_size, self.model.predictor.metadata["threshold"]
             loop, looker = asyncio.get_running_loop(), self._lookers[detector]
             looked_at = await asyncio.gather(
@@ -153,18 +155,11 @@ class Service:
                     prediction = Prediction.from_probability(row["path"], next(scores), min_confidence, threshold)
                 answer.append(dataclasses.asdict(prediction) | row)
             return answer
-        finally:
-            self._admit(-len(encoded))
 
     async def score_pixels(self, images: np.ndarray) -> np.ndarray:
         """Returns p(female), float32 (n,), of pictures that are decoded already, uint8 (n, size, size, 3)."""
-        if self._admitted + len(images) > self._max_queue:
-            raise OverloadedError
-        self._admit(len(images))
-        try:
+        with self._admitted_to_queue(len(images)):
             return np.array(await asyncio.gather(*(self._batcher.score(image) for image in images)), np.float32)
-        finally:
-            self._admit(-len(images))
 
     def reload(self) -> bool:
         """Takes the artefact anew from its path; keeps the old one, and says so, if the new one fails its self-test."""
@@ -187,6 +182,14 @@ class Service:
         await self._batcher.close()
         self._pool.shutdown()
 
-    def _admit(self, number: int) -> None:
+    @contextlib.contextmanager
+    def _admitted_to_queue(self, number: int) -> Iterator[None]:
+        if self._admitted + number > self._max_queue:
+            raise OverloadedError
         self._admitted += number
         self.numbers.queue_depth.set(self._admitted)
+        try:
+            yield
+        finally:
+            self._admitted -= number
+            self.numbers.queue_depth.set(self._admitted)

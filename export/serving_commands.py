@@ -3,12 +3,11 @@
 import dataclasses
 import importlib.util
 import logging
-import os
 import pathlib
 
-from export.commands import MODEL_HELP
-from export.packaged import DEFAULT, model_path
+from export.packaged import DEFAULT, MODEL_KINDS, model_path
 from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.pixel_limit import MAX_PIXELS, limit_pixels
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +16,7 @@ log = logging.getLogger(__name__)
 class ServePolicy:
     """What to serve, where, and within which limits."""
 
-    model: str = setting(DEFAULT, MODEL_HELP)
+    model: str = setting(DEFAULT, MODEL_KINDS)
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 is every one of this machine")
     port: int = setting(8000, "port to listen on; 0 is any free one", lower=0, upper=65535)
     workers: int = setting(1, "processes that serve, each with a model and a queue of its own", lower=1, upper=256)
@@ -25,7 +24,10 @@ class ServePolicy:
     max_latency_ms: float = setting(2.0, "milliseconds that a picture waits for others", lower=0, upper=1000)
     max_queue: int = setting(256, "pictures that a worker admits before it answers; over it, status 503", lower=1)
     max_body: int = setting(20_000_000, "bytes of a request; over it, status 413", lower=1)
-    max_pixels: int = setting(89_000_000, "pixels of a picture; over it, status 422 before it is decoded", lower=1)
+    max_memory: int = setting(
+        256_000_000, "bytes of the bodies of all requests that a worker has not answered; over it, status 503", lower=1
+    )
+    max_pixels: int = setting(MAX_PIXELS, "pixels of a picture; over it, status 422 before it is decoded", lower=1)
     timeout: float = setting(30.0, "seconds for a request's body to come; over it, status 408", lower=0.1)
     grace_seconds: int = setting(30, "seconds after SIGTERM for what was begun to be finished", lower=0)
     web_dir: str | None = setting(None, "folder that `make web` made, shown at /; /docs is shown there if left out")
@@ -39,7 +41,7 @@ def _serve(policy: ServePolicy) -> None:
         raise UserError(
             'FastAPI and uvicorn are not installed; install them with pip install "gender-classifier[serve]"'
         )
-    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(policy.max_pixels)  # OpenCV reads it once, while it is imported
+    limit_pixels(policy.max_pixels)
     from export.serve_process import ServerOptions, serve
 
     try:

@@ -15,6 +15,7 @@ from export.score_config import FACE_COLUMNS
 from gender_tfds import faces, images_cv, run_folder
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.command_line import UserError
+from gender_tfds.pixel_limit import MAX_PIXELS
 
 SOURCES = importlib.resources.files("export").joinpath("web")
 MODEL, DETECTOR, CONFIG = "model.tflite", "blazeface.tflite", "config.json"
@@ -76,7 +77,7 @@ def make_config(model: pathlib.Path) -> dict[str, Any]:
         "detector": DETECTOR,
         "crop_template": faces.BLAZEFACE_TEMPLATE,
         "nudge": float(images_cv.NUDGE),
-        "max_pixels": images_cv.MAX_PIXELS,
+        "max_pixels": MAX_PIXELS,
         "suffixes": sorted(SUFFIXES),
         "undecided": run_folder.UNDECIDED,
         "columns": [field.name for field in columns],

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from export.records import PARQUET, CsvRecords, as_unicode, no_table, parquet_schema, records_of, whole_rows
+from export.records import CsvRecords, is_parquet, no_table, parquet_row, parquet_schema, records_of, whole_rows
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
 
-STDOUT = "-"
 _PARQUET_ROWS = 50_000  # that are in memory at once
 
 
@@ -108,7 +107,7 @@ class TableWriter:
         """Gives the complete table its name."""
         self._cut()
         os.fsync(self._file.fileno())
-        if self.path.suffix.lower() == PARQUET:
+        if is_parquet(self.path):
             self._to_parquet()
             self.partial.unlink()
         else:
@@ -179,8 +178,7 @@ class TableWriter:
 
         schema = parquet_schema(self._columns)
         self._file.seek(0)
-        rows = (self._decode(data) for data in whole_rows(self._file, self._records))
-        rows = (row | {"path": as_unicode(row["path"])} for row in rows)
+        rows = (parquet_row(self._decode(data)) for data in whole_rows(self._file, self._records))
         with atomic_path(self.path) as partial, parquet.ParquetWriter(partial, schema) as writer:
             while some := list(itertools.islice(rows, _PARQUET_ROWS)):
                 writer.write_table(pa.Table.from_pylist(some, schema))

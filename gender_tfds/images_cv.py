@@ -1,12 +1,8 @@
 """Decode and resize one picture with OpenCV: what scoring and serving feed to a model."""
 
-import os
+from gender_tfds.pixel_limit import pixel_limit
 
-MAX_PIXELS = 89_000_000
-_LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"
-# OpenCV reads it once, while it is imported, and then refuses a larger picture from its header. Its own limit lets a
-# JPEG of one megabyte take 1.6 GB.
-os.environ.setdefault(_LIMIT, str(MAX_PIXELS))
+_MAX_PIXELS = pixel_limit()  # before OpenCV is imported, which reads it once
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -28,8 +24,7 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
       reduction: 2, 4 or 8 for a picture of so much smaller sides; a JPEG's is decoded so, in less time and memory.
 
     Raises:
-      ValueError: the bytes are empty, damaged, of an unknown format, or hold more than `MAX_PIXELS`, or what the
-        environment's OPENCV_IO_MAX_IMAGE_PIXELS was when this module was imported.
+      ValueError: the bytes are empty, damaged, of an unknown format, or hold more pixels than `pixel_limit` allows.
     """
     if not encoded:
         raise ValueError("the file is empty")
@@ -38,7 +33,7 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
         if "MAX_IMAGE" in error.err:
-            raise ValueError(f"more than {int(os.environ[_LIMIT]):,} pixels") from error
+            raise ValueError(f"more than {_MAX_PIXELS:,} pixels") from error
         raise ValueError(f"OpenCV refused the picture: {error.err}") from error
     if image is None:
         if encoded[4:8] == b"ftyp" and encoded[8:11] in (b"hei", b"hev", b"mif"):
@@ -63,6 +58,16 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     # in up to every eighth place, enough to move a probability by 0.005. The nudge lifts halves, which either library's
     # arithmetic leaves a hair above or below.
     return np.rint(cv2.resize(square.astype(np.float32), (size, size), interpolation=method) + NUDGE).astype(np.uint8)
+
+
+def shrink(image: np.ndarray, longest: int) -> tuple[np.ndarray, float]:
+    """Returns a picture whose longest side is at most `longest` pixels, by area averaging, and its scale, at most 1."""
+    height, width = image.shape[:2]
+    scale = min(1.0, longest / max(height, width))
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return image, scale
 
 
 def decode_and_resize(encoded: bytes, size: int) -> np.ndarray:

@@ -15,7 +15,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 MAY_IMPORT = {"gender_tfds": set(), "trainer": {"gender_tfds"}, "export": {"gender_tfds"}}
 PURE = ("gender_tfds.faces", "gender_tfds.run_folder")
 HEAVY = {"tensorflow", "tensorflow_datasets", "keras", "jax"}
-RUNNING = ("export.predictor", "export.score", "export.writers", "export.detection", "export.serve", "export.summary")
+RUNNING = (
+    *("export.predictor", "export.looker", "export.detector", "export.annotate", "export.scorer", "export.score"),
+    *("export.records", "export.writers", "export.summary", "export.serve", "export.serve_process"),
+)
 MAX_LINES = 250
 
 

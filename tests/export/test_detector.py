@@ -33,7 +33,7 @@ def _placed(side: float, angle: float, left: float, top: float) -> np.ndarray:
 @pytest.mark.parametrize(("side", "angle"), [(64, 0), (500, 0.4), (30, -1.2), (64, 3.1)])
 def test_landmarks_come_to_lie_on_the_template(side, angle):
     landmarks = _placed(side, angle, 70, 40)
-    (turn, shift) = (complex(*part) for part in similarity(landmarks, 96))
+    turn, shift = similarity(landmarks, 96)
     moved = turn * (landmarks @ [1, 1j]) + shift
     np.testing.assert_allclose(moved, TEMPLATE * 96 @ [1, 1j], atol=1e-3)
     assert abs(turn) == pytest.approx(96 / side)

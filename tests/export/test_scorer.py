@@ -202,13 +202,12 @@ class Planted:
         from export.detector import Face, Photo
 
         count = encoded[-1]
-        image = np.zeros((40, 60, 3), np.uint8)
         faces = [
             Face(np.array([number, 2, 30.4, 20], np.float32), np.zeros((5, 2), np.float32), 0.9)
             for number in range(count)
         ]
         crops = [np.full((size, size, 3), 40 * number, np.uint8) for number in range(count)]
-        return Photo(60, 40, image, faces, crops)
+        return Photo(60, 40, faces, crops)
 
 
 @pytest.fixture

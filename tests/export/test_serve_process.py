@@ -1,5 +1,6 @@
 """The server's processes: they end as asked, finish what they have, reload, and stay as many as they were."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -64,24 +65,40 @@ def test_sighup_takes_the_new_model_and_keeps_the_old_one_if_that_is_broken(arte
         assert server.stop() == 0
 
 
+def _workers(server):
+    children = f"/proc/{server.pid}/task/{server.pid}/children"
+    return [int(pid) for pid in pathlib.Path(children).read_text().split()]
+
+
 def test_workers_share_the_socket_one_that_dies_is_replaced_and_numbers_are_of_all(artefacts, test_faces):
     with running(f"--model={artefacts / MODEL_FILE}", "--workers=2") as server:
-
-        def workers():
-            children = f"/proc/{server.pid}/task/{server.pid}/children"
-            return [int(pid) for pid in pathlib.Path(children).read_text().split()]
-
         for _ in range(20):
             assert Session().post(f"{server.url}/predict", data=test_faces[0]).status_code == 200
         text = Session().get(f"{server.url}/metrics").text
         (line,) = [line for line in text.splitlines() if line.startswith("gender_requests_total")]
         assert float(line.rsplit(" ", 1)[1]) == 20
-        victim = workers()[-1]
+        victim = _workers(server)[-1]
         os.kill(victim, signal.SIGKILL)
         server.read_until("another one starts")
         for _ in range(10):
             assert Session().post(f"{server.url}/predict", data=test_faces[0]).status_code == 200
         assert server.stop() == 0
+
+
+def test_workers_end_when_the_process_that_started_them_was_killed(artefacts, test_faces):
+    with running(f"--model={artefacts / MODEL_FILE}", "--workers=2") as server:
+        assert Session().post(f"{server.url}/predict", data=test_faces[0]).status_code == 200
+        workers = _workers(server)
+        server.signal(signal.SIGKILL)
+        try:
+            until = time.monotonic() + 10
+            while any(pathlib.Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert time.monotonic() < until
+        finally:
+            for pid in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

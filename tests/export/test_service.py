@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from export import service
-from export.batching import OverloadedError
-from export.service import Model, Service
+from export.service import Model, OverloadedError, Service
 from gender_tfds.command_line import UserError
 
 
