@@ -19,6 +19,7 @@ from gender_tfds.faces import CROP_TEMPLATE
 from gender_tfds.images_cv import decode, resize, shrink
 
 MODEL = FOLDER / "face_detection_yunet_2023mar.onnx"
+Template = Sequence[Sequence[float]]
 _SIDE = 960  # longest side in pixels of what the network sees at once
 _OVERLAP = 160  # of two tiles: a face smaller than this lies whole in one of them
 _SMALL = 48  # pixels of a face at which there may be others, too small to be found
@@ -80,10 +81,15 @@ class FaceDetector:
         except cv2.error as error:
             raise UserError(f"--detector_model={model} is not YuNet's .onnx file, or damaged") from error
 
-    def look(self, encoded: bytes, size: int) -> Photo:
+    def look(self, encoded: bytes, size: int, template: Template = CROP_TEMPLATE) -> Photo:
         """Returns the faces in an encoded photo, and each as a crop of `size` pixels.
 
         A large photo is decoded at a reduced scale first; in full only where faces are small, or none are found.
+
+        Args:
+          encoded: the bytes of a file.
+          size: of the crops in pixels.
+          template: see `crop`.
 
         Raises:
           ValueError: see `images_cv.decode`.
@@ -95,7 +101,7 @@ class FaceDetector:
         if reduction > 1 and (not faces or min(_side(face) for face in faces) < max(_SMALL, size)):
             image, reduction = decode(encoded), 1
             faces = self.detect(image)
-        crops = [crop(image, face, size) for face in faces]
+        crops = [crop(image, face, size, template) for face in faces]
         height, width = image.shape[:2]
         if reduction > 1:
             height, width = (min(sides), max(sides)) if height < width else (max(sides), min(sides))
@@ -145,31 +151,30 @@ class FaceDetector:
         return [Face(row[:4].copy(), row[4:14].reshape(5, 2).copy(), float(min(row[14], 1))) for row in rows]
 
 
-def crop(image: np.ndarray, face: Face, size: int) -> np.ndarray:
+def crop(image: np.ndarray, face: Face, size: int, template: Template = CROP_TEMPLATE) -> np.ndarray:
     """Returns a face, turned and scaled so that its landmarks lie as in UTKFace's chips.
 
-    The similarity that brings the five landmarks nearest to `faces.CROP_TEMPLATE`, by least squares. What lies outside
+    The similarity that brings the five landmarks nearest to the template, by least squares. What lies outside
     the picture repeats its border.
 
     Args:
       image: uint8 RGB (height, width, 3).
       face: in pixels of the image.
       size: of the result in pixels.
+      template: where the landmarks lie in the result, as parts of its size, (5, 2).
 
     Returns:
       uint8 RGB (size, size, 3).
     """
-    turn, _ = similarity(face.landmarks, size)
+    turn, _ = similarity(face.landmarks, size, template)
     # where a face shrinks by much, areas are averaged, as they are when a chip shrinks
     side = size * int(np.clip(np.round(1 / max(abs(turn), 1e-6)), 1, 8))
-    matrix = _matrix(face.landmarks, side)
+    matrix = _matrix(face.landmarks, side, template)
     warped = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return resize(warped, size)
 
 
-def similarity(
-    landmarks: np.ndarray, size: int, template: Sequence[Sequence[float]] = CROP_TEMPLATE
-) -> tuple[complex, complex]:
+def similarity(landmarks: np.ndarray, size: int, template: Template = CROP_TEMPLATE) -> tuple[complex, complex]:
     """Returns a and b: with points as complex numbers, z of the picture lies at a·z + b in a crop of `size` pixels.
 
     Args:
@@ -183,9 +188,9 @@ def similarity(
     return turn, of_crop.mean() - turn * of_face.mean()
 
 
-def _matrix(landmarks: np.ndarray, size: int) -> np.ndarray:
+def _matrix(landmarks: np.ndarray, size: int, template: Template = CROP_TEMPLATE) -> np.ndarray:
     """Returns `similarity` as OpenCV takes it, float64 (2, 3)."""
-    turn, shift = similarity(landmarks, size)
+    turn, shift = similarity(landmarks, size, template)
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 

@@ -29,24 +29,26 @@ class Looker:
         if config.finds_faces:
             self._detector()  # fails here, with one sentence, and not in every thread
 
-    def look(self, row: dict[str, Any], encoded: bytes, size: int) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    def look(
+        self, row: dict[str, Any], encoded: bytes, metadata: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
         """Returns the rows that a picture will have, and the crop for each of them.
 
         Args:
           row: what all its rows say.
           encoded: the bytes of its file.
-          size: of the model's input in pixels.
+          metadata: of the model: its input size and crop templates.
 
         Returns:
           Rows, and for each a crop, uint8 RGB (size, size, 3); or one row with an error, and no crop.
         """
         try:
             if self._config.finds_faces:
-                return self._look_for_faces(row, encoded, size)
+                return self._look_for_faces(row, encoded, metadata)
             image = decode(encoded)
         except ValueError as error:
             return self.failed(row, error), []
-        return [row | self._sides(*image.shape[1::-1])], [resize(image, size)]
+        return [row | self._sides(*image.shape[1::-1])], [resize(image, metadata["image_size"])]
 
     def failed(self, row: dict[str, Any], error: Exception) -> list[dict[str, Any]]:
         """Returns the one row of a picture that has no prediction."""
@@ -54,9 +56,10 @@ class Looker:
         return [row | no_face | {"error": str(error)}]
 
     def _look_for_faces(
-        self, row: dict[str, Any], encoded: bytes, size: int
+        self, row: dict[str, Any], encoded: bytes, metadata: dict[str, Any]
     ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-        photo = self._detector().look(encoded, size)
+        template = metadata["crop_templates"][self._config.detector]
+        photo = self._detector().look(encoded, metadata["image_size"], template)
         row = row | self._sides(photo.width, photo.height)
         if not photo.faces:
             return self.failed(row, ValueError("no face found")), []

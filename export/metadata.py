@@ -3,6 +3,8 @@
 import importlib.metadata
 from typing import Any
 
+import numpy as np
+
 from gender_tfds import faces, run_folder
 from gender_tfds.licences import licences
 from gender_tfds.saved_run import data_note, dataset_names
@@ -23,6 +25,7 @@ def make_metadata(image_size: int, record: dict[str, Any]) -> dict[str, Any]:
         "threshold": run_folder.THRESHOLD,
         "input": "RGB pixels in [0, 255] of a cropped, upright face",
         "crop": dataset_names(record)[0],
+        "crop_templates": faces.CROP_TEMPLATES,
         "output": "probability of female: perceived gender, binary, by annotation",
         "note": data_note(record),
         "data": record["data"]["name"],
@@ -33,10 +36,12 @@ def make_metadata(image_size: int, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_metadata(content: Any) -> dict[str, Any]:
-    """Returns an artefact's metadata, of which a scorer needs labels, input size, threshold and note.
+    """Returns an artefact's metadata, of which a scorer needs labels, input size, threshold, note and crop templates.
+
+    An artefact without the last takes the crops of UTKFace.
 
     Raises:
-      ValueError: it lacks one of them, or the model answers other labels than this program's.
+      ValueError: it lacks another of them, or the model answers other labels than this program's.
     """
     missing = {"labels", "image_size", "threshold", "note"} - set(content if isinstance(content, dict) else ())
     if missing:
@@ -45,4 +50,8 @@ def check_metadata(content: Any) -> dict[str, Any]:
         raise ValueError(f"its labels are {content['labels']}, not {list(faces.GENDERS)}")
     if not 0 <= float(content["threshold"]) <= 1:
         raise ValueError(f"its threshold is {content['threshold']}, no probability")
-    return content
+    templates = content.get("crop_templates", faces.CROP_TEMPLATES)
+    for detector, usual in faces.CROP_TEMPLATES.items():
+        if np.shape(templates.get(detector)) != np.shape(usual):
+            raise ValueError(f"its crop template for {detector} has not {len(usual)} points")
+    return content | {"crop_templates": templates}

@@ -88,12 +88,14 @@ class KerasPredictor:
         self.metadata = (
             make_metadata(self.image_size, load_record(path.parent))
             if is_run(path.parent)
-            else {
-                "labels": list(faces.GENDERS),
-                "image_size": self.image_size,
-                "threshold": run_folder.THRESHOLD,
-                "note": faces.LABEL_NOTE,
-            }
+            else check_metadata(
+                {
+                    "labels": list(faces.GENDERS),
+                    "image_size": self.image_size,
+                    "threshold": run_folder.THRESHOLD,
+                    "note": faces.LABEL_NOTE,
+                }
+            )
         )
         self.note = self.metadata["note"]
 

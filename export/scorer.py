@@ -66,7 +66,7 @@ class Scorer:
         predictor = self._predictor_of_thread()
         own = predictor.metadata["threshold"]
         threshold = own if self.config.threshold is None else self.config.threshold
-        looked_at = [self._look(picture, predictor.image_size) for picture in pictures]
+        looked_at = [self._look(picture, predictor.metadata) for picture in pictures]
         crops = [crop for _, found in looked_at for crop in found]
         scores = iter(self._predict(predictor, crops))
         predicted = [
@@ -80,7 +80,7 @@ class Scorer:
                 self._annotate(picture, rows)
         return predicted
 
-    def _look(self, picture: Picture, size: int) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    def _look(self, picture: Picture, metadata: dict[str, Any]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
         """Returns the rows that a picture will have, and the crop for each of them; none for a row with an error."""
         row: dict[str, Any] = {"path": picture.name}
         try:
@@ -91,7 +91,7 @@ class Scorer:
                 row["sha256"] = hashlib.sha256(encoded).hexdigest()
         except ValueError as error:
             return self._looker.failed(row, error), []
-        return self._looker.look(row, encoded, size)
+        return self._looker.look(row, encoded, metadata)
 
     def _annotate(self, picture: Picture, rows: list[dict[str, Any]]) -> None:
         if rows[0]["face"] >= 0:

@@ -136,11 +136,12 @@ class Service:
           OverloadedError: so many pictures wait already that these would be over `max_queue`.
         """
         with self._admitted_to_queue(len(encoded)):
-            size, threshold = self.model.predictor.image_size, self.model.predictor.metadata["threshold"]
+            metadata = self.model.predictor.metadata
+            threshold = metadata["threshold"]
             loop, looker = asyncio.get_running_loop(), self._lookers[detector]
             looked_at = await asyncio.gather(
                 *(
-                    loop.run_in_executor(self._pool, looker.look, {"path": name}, data, size)
+                    loop.run_in_executor(self._pool, looker.look, {"path": name}, data, metadata)
                     for name, data in zip(names, encoded, strict=True)
                 )
             )

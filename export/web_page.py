@@ -12,7 +12,7 @@ from typing import Any
 from export.listing import SUFFIXES
 from export.predictor import TFLitePredictor, identify
 from export.score_config import FACE_COLUMNS
-from gender_tfds import faces, images_cv, run_folder
+from gender_tfds import images_cv, run_folder
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.command_line import UserError
 from gender_tfds.pixel_limit import MAX_PIXELS
@@ -75,7 +75,7 @@ def make_config(model: pathlib.Path) -> dict[str, Any]:
         "model": MODEL,
         "model_name": identify(model),
         "detector": DETECTOR,
-        "crop_template": faces.BLAZEFACE_TEMPLATE,
+        "crop_template": TFLitePredictor(model).metadata["crop_templates"]["blazeface"],
         "nudge": float(images_cv.NUDGE),
         "max_pixels": MAX_PIXELS,
         "suffixes": sorted(SUFFIXES),

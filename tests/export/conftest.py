@@ -106,7 +106,7 @@ class Brightness:
 
     image_size = 16
     note = "no model"
-    metadata = {"threshold": 0.5}  # noqa: RUF012
+    metadata = {"threshold": 0.5, "image_size": image_size}  # noqa: RUF012
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return (images.reshape(len(images), -1).mean(axis=1, dtype=np.float64) / 255).astype(np.float32)

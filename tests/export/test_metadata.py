@@ -8,6 +8,9 @@ from gender_tfds import faces
 
 def test_what_a_scorer_needs_is_there(facts):
     assert check_metadata(facts) == facts
+    # the packaged models of an earlier version have none
+    older = {name: value for name, value in facts.items() if name != "crop_templates"}
+    assert check_metadata(older)["crop_templates"] == faces.CROP_TEMPLATES
     assert facts["labels"] == list(faces.GENDERS)
     assert "perceived" in facts["output"]
     assert set(facts) >= {"image_size", "threshold", "crop", "data", "data_sha256", "licence", "version"}
@@ -20,6 +23,7 @@ def test_what_a_scorer_needs_is_there(facts):
         ({"labels": None}, "its labels are None"),
         ({"threshold": 2}, "no probability"),
         ({"note": ...}, "has no note"),
+        ({"crop_templates": {"yunet": [[0.3, 0.3]]}}, "its crop template for yunet has not 5 points"),
         ({"image_size": ..., "labels": ...}, "has no image_size, labels"),
     ],
 )

@@ -12,6 +12,7 @@ from export.listing import Picture
 from export.score_config import ScoreConfig
 from export.scorer import Scorer, read_file
 from gender_tfds.drawn_faces.picture import draw_face, encode_face
+from gender_tfds.faces import CROP_TEMPLATES
 from gender_tfds.images_cv import decode_and_resize
 
 
@@ -22,7 +23,7 @@ class LeftSide:
 
     def __init__(self, threshold=0.5):
         self.batches = []
-        self.metadata = {"threshold": threshold}
+        self.metadata = {"threshold": threshold, "image_size": self.image_size, "crop_templates": CROP_TEMPLATES}
 
     def predict(self, images):
         self.batches.append(len(images))
@@ -198,7 +199,7 @@ class Planted:
     def __init__(self, *arguments):
         pass
 
-    def look(self, encoded, size):
+    def look(self, encoded, size, template):
         from export.detector import Face, Photo
 
         count = encoded[-1]
