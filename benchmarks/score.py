@@ -1,6 +1,6 @@
 """Claim: gender-score runs near the limit of decoding and the model, and well before what else can be installed.
 
-    python benchmarks/score.py MODEL.tflite FOLDER [--keras=RUN.keras] [--aag=PYTHON] [--workers=2] [--limit=0] [--rounds=5]
+    python benchmarks/score.py MODEL.tflite FOLDER [--keras=FILE] [--aag=PYTHON] [--workers=2] [--limit=0] [--rounds=5]
 
 Takes the pictures of FOLDER, page cache warm, in turns, `--rounds` times, and prints medians of ratios within a round:
 - bare: a hand-written loop of OpenCV decode, resize and LiteRT invoke over `--workers` processes; writes nothing;
