@@ -77,9 +77,10 @@ benchmark: .venv/.installed ## measure speed, some 20 quiet minutes: UTKFACE_DIR
 		echo "error: make benchmark needs UTKFACE_DIR=folder; '$(UTKFACE_DIR)' is not a directory" >&2; exit 2; fi
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run_all.py '$(UTKFACE_DIR)'
 
-check: .venv/.installed ## check style and layout
+check: .venv/.installed ## check style, layout and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 
 clean: ## remove what was installed and built, but no run
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

@@ -70,9 +70,9 @@ def _export(policy: ExportPolicy) -> int | None:
 
         print(json.dumps(load_predictor(model_path(policy.describe)).metadata, indent=2))
         return None
-    for name in ("workdir", "output_dir"):
-        if not getattr(policy, name):
-            raise UserError(f"--{name} is required, unless --describe is given; gender-export --help tells")
+    if not policy.workdir or not policy.output_dir:
+        missing = "output_dir" if policy.workdir else "workdir"
+        raise UserError(f"--{missing} is required, unless --describe is given; gender-export --help tells")
     # the converter is TensorFlow's, also for a run that was trained on JAX
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with without_native_noise():
@@ -98,7 +98,7 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         )
     limit_pixels(config.max_pixels)
     if policy.runner:
-        return _score_on_beam(policy, config, inputs)
+        return _score_on_beam(policy, config, inputs, policy.runner)
     return _score_here(policy, config, inputs)
 
 
@@ -134,7 +134,7 @@ def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> 
     return _finish(policy, summary)
 
 
-def _score_on_beam(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:
+def _score_on_beam(policy: ScorePolicy, config: ScoreConfig, inputs: list[str], runner: str) -> int | None:
     for name in ("resume", "overwrite", "threads", "summary", "histogram", "annotated_dir"):
         if getattr(policy, name):
             raise UserError(f"--{name} is not for --runner: the engine begins, retries and divides the work itself")
@@ -149,7 +149,7 @@ def _score_on_beam(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) 
         config,
         inputs,
         policy.output,
-        runner=policy.runner,
+        runner=runner,
         options=policy.beam_options,
         follow_links=policy.follow_links,
     )

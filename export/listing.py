@@ -4,11 +4,12 @@
 # ruff: noqa: PTH110, PTH112, PTH118, PTH123, PTH207
 
 import glob
+import io
 import os
 import pathlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, cast
 
 from gender_tfds.command_line import UserError
 
@@ -81,7 +82,7 @@ class Listing:
 
     def _of_input(self, one: str) -> Iterator[Picture]:
         if one == STDIN:
-            yield from (Picture(path, path) for path in _paths(sys.stdin.buffer))
+            yield from (Picture(path, path) for path in _paths(cast(io.BufferedIOBase, sys.stdin.buffer)))
         elif os.path.isdir(one):
             alone = len(self.inputs) == 1
             for picture in self._of_folder(one, "", (os.path.realpath(one),)):
@@ -101,12 +102,13 @@ class Listing:
         try:
             with os.scandir(folder) as entries:
                 # a folder sorts as its contents will: by its name and the slash
-                found, links = [], set()
+                found: list[bytes] = []
+                links: set[bytes] = set()
                 for entry in entries:
-                    name = os.fsencode(entry.name) + b"/" * _is_folder(entry)
-                    found.append(name)  # and no more for each: a folder may hold a million
+                    encoded = os.fsencode(entry.name) + b"/" * _is_folder(entry)
+                    found.append(encoded)  # and no more for each: a folder may hold a million
                     if entry.is_symlink():
-                        links.add(name)
+                        links.add(encoded)
                 found.sort()
         except OSError as error:
             if not prefix:
@@ -141,7 +143,7 @@ def _is_below(link: str, folder: str) -> bool:
     return not os.path.exists(real) or os.path.commonpath([real, folder]) == folder
 
 
-def _paths(file: BinaryIO) -> Iterator[str]:
+def _paths(file: io.BufferedIOBase) -> Iterator[str]:
     """Yields the paths of a list: ended by zero bytes if its beginning has one, as `find -print0` writes them."""
     rest, separator = b"", None
     while block := file.read1(1 << 16):

@@ -126,7 +126,7 @@ def compare_accuracy(answers: np.ndarray, reference: np.ndarray, truth: pd.DataF
     right = {"artefact": (answers > THRESHOLD) == label, "keras": (reference > THRESHOLD) == label}
     found: dict[str, Any] = {name: float(of.mean()) for name, of in right.items()}
     found |= {f"{name}_interval": rate_interval(int(of.sum()), len(label)) for name, of in right.items()}
-    slices = [
+    slices: list[dict[str, Any]] = [
         {"by": by, "slice": name, "n": int(chosen.sum())}
         | {which: float(of[chosen].mean()) for which, of in right.items()}
         for (by, name), chosen in slice_members(truth).items()

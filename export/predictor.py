@@ -63,7 +63,7 @@ class TFLitePredictor:
             raise UserError(
                 f"{path} takes pictures of shape {list(self._input['shape'][1:])}, not what its metadata says"
             )
-        self._batch = None
+        self._batch: int | None = None
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         if self._batch != len(images):

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from gender_tfds.command_line import UserError
@@ -83,10 +83,14 @@ class JsonRecords:
 
 
 # suffix of the table -> what its rows are while they are written; a Parquet file can't be appended to after a kill
-FORMATS: dict[str, type[Records]] = {".csv": CsvRecords, ".jsonl": JsonRecords, _PARQUET: JsonRecords}
+FORMATS: dict[str, Callable[[Sequence[str]], Records]] = {
+    ".csv": CsvRecords,
+    ".jsonl": JsonRecords,
+    _PARQUET: JsonRecords,
+}
 
 
-def records_of(path: pathlib.Path, columns: Iterable[str]) -> Records:
+def records_of(path: pathlib.PurePath, columns: Iterable[str]) -> Records:
     """Returns the format of a table by its suffix.
 
     Raises:

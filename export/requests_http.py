@@ -5,7 +5,7 @@ import base64
 import binascii
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ async def read_pictures(request: Request, max_body: int, timeout: float) -> tupl
             raise RefusedError(400, "the body is empty; send a picture, as curl --data-binary @face.jpg does")
         return [""], [body]
 
-    async def stream() -> AsyncIterator[bytes]:
+    async def stream() -> AsyncGenerator[bytes]:
         yield body
 
     try:

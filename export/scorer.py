@@ -77,7 +77,7 @@ class Scorer:
         ]
         if self._annotated_dir:
             for picture, rows in zip(pictures, predicted, strict=True):
-                self._annotate(picture, rows)
+                self._annotate(picture, rows, self._annotated_dir)
         return predicted
 
     def _look(self, picture: Picture, metadata: dict[str, Any]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
@@ -93,12 +93,12 @@ class Scorer:
             return self._looker.failed(row, error), []
         return self._looker.look(row, encoded, metadata)
 
-    def _annotate(self, picture: Picture, rows: list[dict[str, Any]]) -> None:
+    def _annotate(self, picture: Picture, rows: list[dict[str, Any]], folder: pathlib.Path) -> None:
         if rows[0]["face"] >= 0:
             from export.annotate import save_annotated
 
             # decoded once more: the photos of a batch would not all fit into memory
-            save_annotated(self._annotated_dir, picture.name, decode(self._read(picture.path)), rows)
+            save_annotated(folder, picture.name, decode(self._read(picture.path)), rows)
 
     def _predict(self, predictor: Predictor, crops: Sequence[np.ndarray]) -> list[float]:
         scores: list[float] = []

@@ -92,7 +92,7 @@ def _add_own_routes(app: FastAPI, limits: Limits) -> None:
         min_confidence = _min_confidence(request)
         names, encoded = await incoming.read_pictures(request, limits.max_body, limits.timeout)
         predictions = await service.score(names, encoded, min_confidence, _detector(request))
-        answer = {"predictions": predictions}
+        answer: dict[str, Any] = {"predictions": predictions}
         answer |= {"model": service.model.name, "note": service.model.predictor.note}
         errors = [prediction["error"] for prediction in predictions if prediction["error"]]
         if len(errors) == len(predictions):

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.process
 import os
 import pathlib
 import signal
@@ -139,8 +140,9 @@ def _in_worker(options: ServerOptions, listening: socket.socket) -> None:
 
 def _end_with_parent() -> None:
     """Ends this worker as SIGTERM does when the process that started it was killed: nobody else would."""
-    multiprocessing.parent_process().join()
-    os.kill(os.getpid(), signal.SIGTERM)
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _supervise(options: ServerOptions, listening: socket.socket, workers: int, announce: Callable[[], None]) -> None:
@@ -148,7 +150,7 @@ def _supervise(options: ServerOptions, listening: socket.socket, workers: int, a
     context = multiprocessing.get_context("spawn")  # TensorFlow and LiteRT have threads, which a fork would lose
     stopping = False
 
-    def start() -> multiprocessing.Process:
+    def start() -> multiprocessing.process.BaseProcess:
         process = context.Process(target=_in_worker, args=(options, listening))
         process.start()
         return process
@@ -159,7 +161,7 @@ def _supervise(options: ServerOptions, listening: socket.socket, workers: int, a
         nonlocal stopping
         stopping = stopping or number != signal.SIGHUP
         for process in running:
-            if process.is_alive():
+            if process.pid and process.is_alive():
                 os.kill(process.pid, signal.SIGTERM if number == signal.SIGINT else number)
 
     previous = {number: signal.signal(number, hand_on) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}

@@ -37,7 +37,7 @@ class Numbers:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        own = {"registry": self.registry}
+        own: dict[str, Any] = {"registry": self.registry}
         self.requests = Counter("gender_requests", "Requests by path and status", ["path", "status"], **own)
         self.errors = Counter("gender_errors", "Pictures without a prediction, by reason", ["reason"], **own)
         self.latency = Histogram(

@@ -111,5 +111,5 @@ def _third_party(node_modules: pathlib.Path) -> str:
 def _apache_licence() -> str:
     """Returns the licence's text: npm's packages lack it, and the same project's Python package has it."""
     runtime = importlib.metadata.distribution("ai-edge-litert")
-    (licence,) = (file for file in runtime.files if file.name == "LICENSE")
+    (licence,) = (file for file in runtime.files or () if file.name == "LICENSE")
     return licence.read_text(encoding="utf-8")

@@ -63,7 +63,8 @@ class TableWriter:
                 self._check_begun_with(begun_with)
         except OSError as error:
             raise UserError(f"--output={path} can't be written ({error.strerror}); give another path") from error
-        self._end: int | None = len(self._records.header)  # of the rows that stay; None once new ones follow
+        self._end = len(self._records.header)  # of the rows that stay
+        self._is_cut = False  # new ones follow
 
     def taken_over(
         self,
@@ -161,10 +162,10 @@ class TableWriter:
             )
 
     def _cut(self) -> None:
-        if self._end is not None:
+        if not self._is_cut:
             self._file.seek(self._end)
             self._file.truncate()
-            self._end = None
+            self._is_cut = True
 
     def _decode(self, data: bytes) -> dict[str, Any]:
         try:
@@ -188,6 +189,7 @@ class StdoutWriter:
     """CSV rows on standard output: like a `TableWriter` that has nothing to go on with."""
 
     def __init__(self, columns: dict[str, type]) -> None:
+        self.partial = pathlib.Path("-")  # of which nothing is taken over
         self._records = CsvRecords(list(columns))
         self._begun = False
 

@@ -185,13 +185,14 @@ class Command:
         return values
 
     def _preset_names(self) -> list[str]:
-        return sorted(path.stem for path in self.presets.glob("*.flags"))
+        return sorted(path.stem for path in self.presets.glob("*.flags")) if self.presets else []
 
     def _preset(self, argv: Sequence[str]) -> list[str]:
         """Replaces `--preset=NAME` by its flag file, first on the line, so that the other flags win over it."""
         if not self.presets:
             return list(argv)
-        rest, files = [], []
+        rest: list[str] = []
+        files: list[str] = []
         arguments = iter(argv)
         for argument in arguments:
             name, equals, value = argument.partition("=")

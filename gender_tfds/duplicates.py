@@ -62,13 +62,15 @@ def near_duplicate_groups(pictures: Mapping[str, str | os.PathLike]) -> dict[str
     """
     with concurrent.futures.ThreadPoolExecutor() as pool:
         hashed = pool.map(difference_hash, pictures.values())
-        hashes = list(tqdm.tqdm(hashed, "Looking for near duplicates", len(pictures), disable=None, unit=" pictures"))
+        shown = tqdm.tqdm(hashed, "Looking for near duplicates", len(pictures), disable=None, unit=" pictures")
+        bits = list(shown)
     if not pictures:
         return {}
-    hashes = np.stack(hashes)
+    hashes = np.stack(bits)
     pairs = close_pairs(hashes)
     # a picture of one colour has no bit set; all such pictures would be one group
-    pairs = pairs[hashes.any(axis=1)[pairs].all(axis=1)]
+    has_bits = np.any(hashes, axis=1)
+    pairs = pairs[np.all(has_bits[pairs], axis=1)]
     numbers = group_numbers(pairs, len(pictures))
     least: dict[int, str] = {}
     for name, number in zip(pictures, numbers, strict=True):

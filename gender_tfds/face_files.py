@@ -73,7 +73,7 @@ def whole_jpeg(face: Face) -> Face:
     Raises:
       RejectedError: as `read_file` does, or `damaged`: empty, cut, or something else than a JPEG.
     """
-    content = read_file(face.image)
+    content = read_file(face.path)
     if not (content.startswith(b"\xff\xd8\xff") and content.endswith(b"\xff\xd9")):
         raise RejectedError("damaged")
     return face
@@ -82,5 +82,5 @@ def whole_jpeg(face: Face) -> Face:
 def in_groups(found: Sequence[Face], groups: Mapping[str, str] | None = None) -> list[Face]:
     """Returns the faces with their near-duplicate groups: as given, by file name, or else as looked for now."""
     if groups is None:
-        groups = near_duplicate_groups({face.filename: face.image for face in found})
+        groups = near_duplicate_groups({face.filename: face.path for face in found})
     return [dataclasses.replace(face, group=groups.get(face.filename, face.filename)) for face in found]

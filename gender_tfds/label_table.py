@@ -26,7 +26,7 @@ def read_rows(path: epath.Path, columns: Sequence[str]) -> list[Row]:
         # Excel begins a file with a byte order mark; epath's read_text knows no encoding
         text = io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")
         reader = csv.DictReader(text, strict=True)
-        heading, rows = list(reader.fieldnames or ()), list(reader)
+        heading, rows = list(reader.fieldnames or ()), list[Row](reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} can't be read ({error}); save it as a csv file in UTF-8") from error
     if not set(columns) <= set(heading) or len(set(heading)) < len(heading):
@@ -97,7 +97,7 @@ def _named_once(parsed: Sequence[Face]) -> tuple[list[Face], Counter]:
     by_name: dict[str, list[Face]] = {}
     for face in parsed:
         by_name.setdefault(face.filename, []).append(face)
-    skipped = Counter()
+    skipped: Counter[str] = Counter()
     for name, same in list(by_name.items()):
         if any(face != same[0] for face in same):
             skipped["rows_contradict"] += len(by_name.pop(name))

@@ -44,7 +44,8 @@ class RandomWarp(_RandomLayer):
         self.config = config
 
     def change(self, pixels: keras.KerasTensor) -> keras.KerasTensor:
-        n, height, width = ops.shape(pixels)[0], *pixels.shape[1:3]
+        height, width = pixels.shape[1:3]
+        n = ops.shape(pixels)[0]
         return ops.image.affine_transform(
             pixels, self._matrices(n, height, width), interpolation="bilinear", fill_mode="nearest"
         )

@@ -65,8 +65,8 @@ class Checkpoints(keras.callbacks.Callback):
         self.faces = faces
         self.progress = Progress()
         self.best_weights: list[np.ndarray] = []
-        self._classifier: keras.Model | None = None
-        self._phase: Phase | None = None
+        self._classifier: keras.Model  # set by `begin`, as the phase is
+        self._phase: Phase
         self._raw: list[np.ndarray] = []
         self._candidate: list[np.ndarray] = []
         self._started = 0.0
@@ -118,7 +118,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         seconds = time.perf_counter() - self._started
-        row = {"epoch": epoch + 1, **{name: float(logs[name]) for name in logs}}
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
         row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row["image_size"] = self._phase.image_size
         row |= {"seconds": round(seconds, 2), "images_per_second": round(self.faces / seconds, 1)}
@@ -143,7 +143,7 @@ class Checkpoints(keras.callbacks.Callback):
                 arrays[f"{name}_{number}"] = keras.ops.convert_to_numpy(variable.value)
         with atomic_path(self.path) as partial:
             progress = json.dumps(dataclasses.asdict(self.progress))
-            np.savez(partial, progress=progress, schedule=self._phase.schedule, **arrays)
+            np.savez(partial, **{"progress": progress, "schedule": self._phase.schedule, **arrays})  # type: ignore[arg-type]
 
     def _is_enough(self, epoch: int) -> bool:
         # a frozen base ends by its schedule, and what it reached is no measure for what comes after

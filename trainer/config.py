@@ -200,7 +200,9 @@ class TrainConfig:
     def from_json(cls, settings: dict[str, Any]) -> "TrainConfig":
         """Reads the settings of a run folder's `config.json`, of this or an older version."""
         known = {field.name for field in dataclasses.fields(cls)}
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+        }
         return cls(**{name: value for name, value in values.items() if name in known})
 
 

@@ -88,7 +88,7 @@ def write_overview(
     pairs = [rows.drop_duplicates("label").head(2) for _, rows in disagreeing.groupby("group")][:_PAIRS]
     wrong = errors.head(_SHEETS * GALLERY) if errors is not None else faces[:0]
     paths = {path for rows in (examples, wrong, *pairs) for path in rows["path"]}
-    pictures = {}
+    pictures: dict[str, np.ndarray] = {}
     for split in faces["split"].unique():
         pictures |= read_pictures(builder, split, None, paths, _SIZE)
     texts = [f"{GENDERS[label]}{_age(age)}" for label, age in zip(examples["label"], examples["age"], strict=True)]

@@ -149,7 +149,7 @@ def _examples(
     examples = _decoded(reading.read_folds(builder, folds), image_size).map(_pair)
     if config.cache == "off":
         return examples
-    if config.cache == "memory":
+    if config.cache == "memory" or not cache_dir:
         return examples.cache()
     key = f"{reading.fingerprint(builder)['sha256']} {folds} {image_size}"
     folder = pathlib.Path(cache_dir).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -80,7 +80,7 @@ def _compare(policy: ComparePolicy) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / cross_set.FILE, table.to_csv(index=False))
         return
-    found = compare.compare_runs(runs, policy.dataset, policy.split)
+    found = compare.compare_runs((runs[0], runs[1]), policy.dataset, policy.split)
     print(compare.describe(found))
     if folder:
         compare.write_comparison(found, runs[0], policy.dataset, policy.split, policy.data_dir, folder)

@@ -1,5 +1,6 @@
 """The model card of a run, in Markdown with Hugging Face's front matter, filled from what was measured."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import huggingface_hub
@@ -99,5 +100,5 @@ def _limits(numbers: dict[str, Any]) -> str:
 def _markdown_table(table: pd.DataFrame) -> str:
     if table.empty:
         return "The data set gives neither age nor ethnicity, so there are no slices."
-    rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    rows: list[Iterable] = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)

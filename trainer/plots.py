@@ -5,12 +5,14 @@ import itertools
 import math
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from gender_tfds import faces, run_folder
 from gender_tfds.atomic_files import atomic_path
@@ -21,7 +23,7 @@ GALLERY = 25  # faces in a picture of faces
 
 
 @contextlib.contextmanager
-def saved_figure(path: pathlib.Path, **options: object) -> Iterator[Figure]:
+def saved_figure(path: pathlib.Path, **options: Any) -> Iterator[Figure]:
     """Yields a figure and saves it as `path`. No global state of matplotlib is used, so no display is needed."""
     with matplotlib.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(layout="constrained", **options)
@@ -57,7 +59,7 @@ def plot_history(history: Sequence[Mapping[str, float]], best: int, folder: path
                         f"{size} px", (row["epoch"] - 0.4, 0.02), xycoords=("data", "axes fraction"), fontsize=8
                     )
             axes.set(xlabel="epoch", ylabel=name)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             axes.set_title(title)
             axes.legend()
 
@@ -93,7 +95,7 @@ def plot_gallery(
             y, x = number // columns * (height + gap) + gap, number % columns * (width + gap) + gap // 2
             sheet[y : y + height, x : x + width] = image
             marked = bool(wrong) and wrong[number]
-            style = {"color": WRONG_COLOUR, "fontweight": "bold"} if marked else {}
+            style: dict[str, Any] = {"color": WRONG_COLOUR, "fontweight": "bold"} if marked else {}
             text = f"{'✗ ' if marked else ''}{texts[number]}"
             axes.text(x + width / 2, y - gap / 8, text, ha="center", va="bottom", fontsize=9, **style)
             if marked:

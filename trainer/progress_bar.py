@@ -24,7 +24,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.faces = faces
         self.batch_size = batch_size
         self.epochs = epochs
-        self.bar: tqdm.tqdm | None = None
+        self.bar = tqdm.tqdm(disable=True)  # until the first epoch begins
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         title = f"Epoch {epoch + 1}/{self.epochs}"
@@ -32,14 +32,17 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not self.bar.disable:
-            self.bar.set_postfix({name: f"{float(value):.4f}" for name, value in logs.items()}, refresh=False)
+            self.bar.set_postfix(_texts(logs), refresh=False)
             self.bar.update(min(self.batch_size, self.faces - self.bar.n))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.bar.close()
-        numbers = "  ".join(f"{name} {float(value):.4f}" for name, value in logs.items())
+        numbers = "  ".join(f"{name} {text}" for name, text in _texts(logs).items())
         log.info("Epoch %d/%d  %s", epoch + 1, self.epochs, numbers)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
+
+
+def _texts(logs: dict[str, Any] | None) -> dict[str, str]:
+    return {name: f"{float(value):.4f}" for name, value in (logs or {}).items()}

@@ -65,7 +65,7 @@ def as_config(base: TrainConfig, params: Mapping[str, Any]) -> TrainConfig:
     >>> as_config(TrainConfig(), {"depth": "1,2", "width": 16}).depth
     ('1', '2')
     """
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value.split(",")) if isinstance(getattr(base, name), tuple) else value
         for name, value in params.items()
     }
@@ -86,7 +86,7 @@ def as_flags(config: TrainConfig) -> list[str]:
     ]
 
 
-def _widened(values: BaseDistribution, own: Any) -> BaseDistribution:
+def _widened(values: Any, own: Any) -> BaseDistribution:
     if isinstance(values, OneOf):
         return values if own in values.choices else OneOf((*values.choices, own))
     return Between(min(values.low, own), max(values.high, own), log=values.log)

@@ -5,9 +5,11 @@ import pathlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from trainer.plots import TRAIN_COLOUR, VALIDATION_COLOUR, saved_figure
 
@@ -49,7 +51,7 @@ def plot_trials(table: pd.DataFrame, path: pathlib.Path, title: str) -> None:
         lowest = completed["val_cross_entropy"].cummin()
         axes.step(completed["trial"], lowest, where="post", color=VALIDATION_COLOUR, label="lowest so far")
         axes.set(xlabel="trial; the first one has the settings that the search started from", ylabel=_VALUE)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         axes.set_title(title)
         _legend(figure, axes)
 
@@ -84,7 +86,7 @@ def plot_importance(shares: Mapping[str, float], path: pathlib.Path, title: str)
       path: of the picture.
       title: above it.
     """
-    names = sorted(shares, key=shares.get)
+    names = sorted(shares, key=lambda name: shares[name])
     with saved_figure(path, figsize=(7, 0.32 * len(names) + 1.6)) as figure:
         axes = figure.subplots()
         bars = axes.barh([name.replace("_", " ") for name in names], [shares[name] for name in names])
@@ -110,7 +112,7 @@ def _scatter(axes: Axes, table: pd.DataFrame, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _grid(number: int, path: pathlib.Path, title: str) -> Iterator[Sequence[Axes]]:
+def _grid(number: int, path: pathlib.Path, title: str) -> Iterator[np.ndarray]:
     """Yields that many axes in three columns, and puts the first one's legend below all."""
     rows = -(-number // _COLUMNS)
     with saved_figure(path, figsize=(10, 2.8 * rows + 0.8)) as figure:

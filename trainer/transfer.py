@@ -95,9 +95,9 @@ def extract_features(config: TrainConfig, pixels: keras.KerasTensor) -> keras.Ke
     preprocessed = row.preprocess(pixels)
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
-        inputs = [preprocessed if x is pixels else x for x in inputs]
+        given = [preprocessed if x is pixels else x for x in inputs]
         if not isinstance(layer, keras.Sequential):
-            return layer(*inputs, **options)
+            return layer(*given, **options)
         (x,) = inputs
         for part in layer.layers:
             x = part(x)

@@ -152,7 +152,7 @@ class _Judge(keras.callbacks.Callback):
         self.epochs = epochs
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.trial.report(float(logs[OBJECTIVE]), epoch + 1)
+        self.trial.report(float((logs or {})[OBJECTIVE]), epoch + 1)
         if epoch + 1 < self.epochs and self.trial.should_prune():
             raise optuna.TrialPruned(f"after epoch {epoch + 1} it is worse than the median of the others")
 

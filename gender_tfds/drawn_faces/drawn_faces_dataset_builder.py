@@ -1,7 +1,7 @@
 """Drawn faces as a TFDS data set; the card stands in README.md beside this file."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
@@ -29,7 +29,7 @@ class Builder(FaceBuilder):
         self.info.metadata.update(describe(found, skipped={}), note=NOTE, label_noise=LABEL_NOISE)
         return {split: self._generate_examples(members) for split, members in by_split(found).items()}
 
-    def _generate_examples(self, found: Iterable[Face]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _generate_examples(self, found: Iterable[Face]) -> Iterable[tuple[str, dict[str, Any]]]:
         # drawn one at a time while they are written: memory stays flat, however many there are
         return super()._generate_examples(
             dataclasses.replace(face, image=encode_face(index_of(face.filename))) for face in found

@@ -47,7 +47,7 @@ class _Pen:
             return
         mask = np.zeros((SIDE, SIDE), np.float32)
         cv2.fillPoly(mask, [self.pixels(points)], opacity, cv2.LINE_8, _SHIFT)
-        mask = cv2.GaussianBlur(mask, None, softness * self.scale)[..., None]
+        mask = cv2.GaussianBlur(mask, (0, 0), softness * self.scale)[..., None]
         self.image[:] = self.image * (1 - mask) + colour.astype(np.float32) * mask
 
     def line(self, points: np.ndarray, colour: np.ndarray, thickness: float) -> None:
@@ -174,7 +174,7 @@ def _glasses(pen: _Pen, scene: Scene) -> None:
 def _photograph(image: np.ndarray, scene: Scene, random: np.random.Generator) -> np.ndarray:
     """Returns the picture as a cheap camera would take it: uneven light, exposure, blur and grain."""
     # In float32 and in place: these lines see every pixel and take most of the time.
-    photo = cv2.GaussianBlur(image, None, scene.blur).astype(np.float32)
+    photo = cv2.GaussianBlur(image, (0, 0), scene.blur).astype(np.float32)
     photo -= 128 * (1 - 1 / scene.contrast)
     photo *= cv2.resize((scene.light * scene.contrast).astype(np.float32), (SIDE, SIDE))
     photo += cv2.merge([random.standard_normal((SIDE, SIDE), np.float32) * np.float32(scene.noise)] * 3)

@@ -51,7 +51,7 @@ def check(face: Face) -> Face:
     """
     try:
         # what OpenCV can decode is not enough: of damaged JPEG files, TensorFlow refuses more
-        decode_and_resize(tf.constant(for_record(read_file(face.image))), 64)
+        decode_and_resize(tf.constant(for_record(read_file(face.path))), 64)
     except tf.errors.OpError as error:
         raise RejectedError("damaged") from error
     return face
