@@ -1,11 +1,6 @@
 """The HTTP interface: this project's own, TensorFlow Serving's and KServe's, over one service."""
 
-import dataclasses
-import hmac
-import json
-import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,37 +8,18 @@ import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from export import requests_http as incoming
+from export.admission import Gate, Limits
 from export.requests_http import RefusedError
 from export.score_config import DETECTORS
 from export.serve_docs import DOCS_PAGE, describe
-from export.service import Numbers, OverloadedError, Service
+from export.service import OverloadedError, Service
 from gender_tfds.faces import GENDERS
 
-log = logging.getLogger(__name__)
-
 MODEL = "gender"
-OPEN_PATHS = ("/v2/health/live", "/v2/health/ready")  # answered without a token: whoever runs the server asks them
 _RETRY_AFTER = "1"  # seconds
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a request may be.
-
-    Attributes:
-      max_body: bytes.
-      timeout: seconds for a body to come.
-      max_memory: bytes of the bodies of all requests that are not answered yet.
-      token: that requests must bear; None for none.
-    """
-
-    max_body: int
-    timeout: float
-    max_memory: int
-    token: str | None = None
 
 
 def make_app(service_of: Callable[[], Service], limits: Limits, web_dir: str | None = None) -> ASGIApp:
@@ -198,60 +174,3 @@ def _detector(request: Request) -> str:
     if name not in DETECTORS:
         raise RefusedError(400, f"detector={name[:20]} is none of {', '.join(DETECTORS)}")
     return name
-
-
-class Gate:
-    """Before every request its token, around all the memory of their bodies, behind each a line in the log.
-
-    No name and no content is told.
-    """
-
-    def __init__(self, app: ASGIApp, limits: Limits, numbers: Callable[[], Numbers]) -> None:
-        self._app = app
-        self._token = limits.token
-        self._memory_left = limits.max_memory
-        self._numbers = numbers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status, held = time.monotonic(), 0, 0
-
-        async def counted() -> Message:
-            nonlocal held
-            message = await receive()
-            size = len(message.get("body", b""))
-            held += size
-            self._memory_left -= size
-            if self._memory_left < 0:
-                raise OverloadedError
-            return message
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await (self._app if self._admits(scope) else _unauthorized)(scope, counted, watched)
-        finally:
-            self._memory_left += held
-            seconds = time.monotonic() - began
-            route = getattr(scope.get("route"), "path", "other")
-            self._numbers().requests.labels(route, str(status)).inc()
-            self._numbers().latency.observe(seconds)
-            line = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 2)}
-            log.info("%s", json.dumps({"time": round(time.time(), 3), **line}))
-
-    def _admits(self, scope: Scope) -> bool:
-        if self._token is None or scope["path"] in OPEN_PATHS:
-            return True
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, f"Bearer {self._token}".encode())
-
-
-async def _unauthorized(scope: Scope, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
-    answer = JSONResponse({"error": "a bearer token is needed"}, 401, {"WWW-Authenticate": "Bearer"})
-    await answer(scope, receive, send)

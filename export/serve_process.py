@@ -89,7 +89,8 @@ class _Server(uvicorn.Server):
 
 def _work(options: ServerOptions, listening: socket.socket, announce: Callable[[], None] = lambda: None) -> None:
     """Serves in this process; announces it when signals are heeded and the model is loaded."""
-    from export.serve import Limits, make_app
+    from export.admission import Limits
+    from export.serve import make_app
     from export.service import Service
 
     services: list[Service] = []
