@@ -8,7 +8,7 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
-from export.packaged import DEFAULT, MODELS, model_path
+from export.packaged import DEFAULT, MODEL_KINDS, model_path
 from export.score_config import ScoreConfig
 from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, UserError, setting
 from gender_tfds.terminal import without_native_noise
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MODEL_HELP = f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel"
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportPolicy:
@@ -28,7 +26,7 @@ class ExportPolicy:
     workdir: str | None = setting(None, "folder of the run")
     output_dir: str | None = setting(None, "folder for the artefacts; those of the same formats are replaced")
     formats: tuple[str, ...] = setting(
-        ("saved_model", "float32", "float16", "dynamic_int8", "int8"), "artefacts to make, from the default's"
+        ("saved_model", "float32", "float16", "dynamic_int8", "int8"), "artefacts to make: of the default's, and onnx"
     )
     data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
     describe: str | None = setting(
@@ -46,7 +44,7 @@ class ScorePolicy:
         " 'photos/*.jpg'; or - for paths on standard input",
         positional=True,
     )
-    model: str = setting(DEFAULT, MODEL_HELP)
+    model: str = setting(DEFAULT, MODEL_KINDS)
     input: str | None = setting(None, "one more INPUT, for names that begin with a dash")
     output: str = setting("-", "the .csv, .jsonl or .parquet file to write; - prints CSV")
     resume: bool = setting(False, "go on with an interrupted table; start if there is none")

@@ -6,8 +6,7 @@ import logging
 import os
 import pathlib
 
-from export.commands import MODEL_HELP
-from export.packaged import DEFAULT, model_path
+from export.packaged import DEFAULT, MODEL_KINDS, model_path
 from gender_tfds.command_line import Command, UserError, setting
 
 log = logging.getLogger(__name__)
@@ -17,7 +16,7 @@ log = logging.getLogger(__name__)
 class ServePolicy:
     """What to serve, where, and within which limits."""
 
-    model: str = setting(DEFAULT, MODEL_HELP)
+    model: str = setting(DEFAULT, MODEL_KINDS)
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 is every one of this machine")
     port: int = setting(8000, "port to listen on; 0 is any free one", lower=0, upper=65535)
     workers: int = setting(1, "processes that serve, each with a model and a queue of its own", lower=1, upper=256)
