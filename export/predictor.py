@@ -133,12 +133,27 @@ class SavedModelPredictor:
 
 
 # suffix of the path -> what runs it; a folder has none
-LOADERS: dict[str, Callable[[pathlib.Path], Predictor]] = {
+LOADERS: dict[str, Callable[..., Predictor]] = {
     ".keras": KerasPredictor,
     ".tflite": TFLitePredictor,
     ".onnx": OnnxPredictor,
     "": SavedModelPredictor,
 }
+
+
+def loader_of(path: str | os.PathLike) -> Callable[..., Predictor]:
+    """Returns what loads an artefact, by its suffix; loads nothing.
+
+    Raises:
+      UserError: no such file or folder, or no artefact of a known kind.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise UserError(f"--model={path} does not exist; give {MODEL_KINDS}")
+    suffix = "" if path.is_dir() else path.suffix or "no suffix"
+    if suffix not in LOADERS:
+        raise UserError(f"--model={path} is of no known kind; give {MODEL_KINDS}")
+    return LOADERS[suffix]
 
 
 def load_predictor(path: str | os.PathLike) -> Predictor:
@@ -147,13 +162,7 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     Raises:
       UserError: no such file or folder, no artefact of a known kind, or a damaged one.
     """
-    path = pathlib.Path(path)
-    if not path.exists():
-        raise UserError(f"--model={path} does not exist; give {MODEL_KINDS}")
-    suffix = "" if path.is_dir() else path.suffix or "no suffix"
-    if suffix not in LOADERS:
-        raise UserError(f"--model={path} is of no known kind; give {MODEL_KINDS}")
-    return LOADERS[suffix](path)
+    return loader_of(path)(pathlib.Path(path))
 
 
 def predictor_of_thread(path: str | os.PathLike) -> Callable[[], Predictor]:
