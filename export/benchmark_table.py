@@ -7,6 +7,7 @@ import pandas as pd
 from gender_tfds.atomic_files import atomic_path
 
 _COLOURS = {".keras": "#D55E00", "": "#E69F00", ".tflite": "#0072B2", ".onnx": "#009E73"}  # of Okabe and Ito's palette
+_NAME = 40  # characters of an artefact's path that are shown, the last ones
 _PANELS = {
     "latency_ms": "ms a picture, one at a time",
     "throughput": "pictures a second, {batch_size} at once",
@@ -16,13 +17,13 @@ _PANELS = {
 
 
 def as_text(table: pd.DataFrame, batch_size: int) -> str:
-    """Returns the table of `benchmark.benchmark` in aligned columns: medians, the extremes in brackets."""
+    """Returns the table of `benchmark.benchmark` in aligned columns: medians, with extremes but for memory."""
     columns = {
-        "artefact": [name if len(name) <= 45 else f"…{name[-44:]}" for name in table["artefact"]],
+        "artefact": [name if len(name) <= _NAME else f"…{name[1 - _NAME :]}" for name in table["artefact"]],
         "threads": [str(count) for count in table["threads"]],
         "kB": [f"{size / 1000:,.0f}" for size in table["bytes"]],
         "load s": _spread(table, "load_s", ".2f"),
-        "MB": _spread(table, "memory_mb", ",.0f"),
+        "MB": ["unknown" if pd.isna(size) else f"{size:,.0f}" for size in table["memory_mb"]],
         "ms, 1 at once": _spread(table, "latency_ms", ".2f"),
         f"pictures/s, {batch_size} at once": _spread(table, "throughput", ",.0f"),
     }
@@ -50,7 +51,7 @@ def as_text(table: pd.DataFrame, batch_size: int) -> str:
 def _spread(table: pd.DataFrame, name: str, form: str, places: str | None = None) -> list[str]:
     cells = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
     return [
-        "unknown" if pd.isna(middle) else f"{middle:{form}} ({low:{places or form}}–{high:{places or form}})"
+        f"{middle:{form}}" + (f" ({low:{places or form}}–{high:{places or form}})" if low < high else "")
         for middle, low, high in cells
     ]
 
@@ -71,13 +72,14 @@ def plot(table: pd.DataFrame, path: pathlib.Path, title: str, batch_size: int) -
         for axes, (column, label) in zip(panels, _PANELS.items(), strict=True):
             middle, low, high = table[column], table[f"{column}_low"], table[f"{column}_high"]
             ends = {"capsize": 3, "lw": 1}
-            axes.barh(names, middle, color=colours, xerr=[middle - low, high - middle], error_kw=ends)
+            axes.barh(range(len(table)), middle, color=colours, xerr=[middle - low, high - middle], error_kw=ends)
             for place, (value, end) in enumerate(zip(middle, high, strict=True)):
                 if pd.notna(value):
                     text = f" {value:,.0f}" if value >= 100 else f" {value:.3g}"
                     axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
             axes.set_xlabel(label.format(batch_size=batch_size))
-            axes.margins(x=0.18)
+            axes.margins(x=0.25)
+        panels[0].set_yticks(range(len(table)), names)  # which need not differ: of two folders
         panels[0].invert_yaxis()
         figure.suptitle(title, fontsize=10)
         with atomic_path(path) as partial:

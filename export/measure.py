@@ -56,9 +56,9 @@ def measure(
     predict(images[:1])
     result = {"load_s": time.perf_counter() - began, "memory_mb": _peak_memory(), "threshold": threshold}
     images = images[np.arange(batch_size) % len(images)]
-    result["latency_ms"] = 1000 * float(np.median(_calls(predict, images[:1], seconds)))
+    result["latency_ms"] = 1000 * float(np.median(call_seconds(predict, images[:1], seconds)))
     predict(images)  # a new shape: what is compiled or allocated for it is not throughput
-    result["throughput"] = batch_size / float(np.mean(_calls(predict, images, seconds)))
+    result["throughput"] = batch_size / float(np.mean(call_seconds(predict, images, seconds)))
     if answers:
         batches = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
         np.save(answers, np.concatenate([predict(_decoded(decode_all, batch, size)) for batch in batches]))
@@ -86,7 +86,7 @@ def _decoded(decode_all: Callable, paths: list[pathlib.Path], size: int) -> "np.
     return images
 
 
-def _calls(predict: Callable, images: "np.ndarray", seconds: float) -> list[float]:
+def call_seconds(predict: Callable, images: "np.ndarray", seconds: float) -> list[float]:
     """Returns the seconds of each call with the same pictures, for as long as is wanted."""
     times: list[float] = []
     while len(times) < _MIN_CALLS or sum(times) < seconds:

@@ -50,7 +50,7 @@ def _benchmark(policy: BenchmarkPolicy) -> None:
     from export.benchmark import benchmark
     from gender_tfds.atomic_files import atomic_path
 
-    pictures = _pictures(policy)
+    pictures = labelled_pictures(policy)
     try:
         table = benchmark(
             policy.artefacts,
@@ -65,8 +65,8 @@ def _benchmark(policy: BenchmarkPolicy) -> None:
         raise UserError(str(error).removeprefix("--model=")) from error
     print(benchmark_table.as_text(table, policy.batch_size))
     log.info(
-        "On %s. Medians of %d fresh processes each (lowest–highest). Load: from a process' first import to the first"
-        " answer; MB: the largest resident set until then.%s",
+        "On %s. Each number is the median of %d fresh processes (lowest–highest). Load: from a process' first import to"
+        " the first answer; MB: the largest resident set until then.%s",
         *(pictures.what, policy.rounds),
         f" Times as fast: than {policy.reference}, a picture at a time." if policy.reference else "",
     )
@@ -74,7 +74,7 @@ def _benchmark(policy: BenchmarkPolicy) -> None:
         with atomic_path(outputs["output"]) as partial:
             table.to_csv(partial, index=False)
     if "plot" in outputs:
-        title = f"{pictures.what}; medians of {policy.rounds} processes, whiskers to the extremes"
+        title = f"{pictures.what}; each bar the median of {policy.rounds} processes, from lowest to highest"
         benchmark_table.plot(table, outputs["plot"], title, policy.batch_size)
 
 
@@ -92,7 +92,8 @@ def _checked(flag: str, value: str, suffix: str) -> pathlib.Path:
     return path
 
 
-def _pictures(policy: BenchmarkPolicy) -> "Pictures":
+def labelled_pictures(policy: BenchmarkPolicy) -> "Pictures":
+    """Returns the faces of the data set with their labels, or, without one, faces drawn by code."""
     import numpy as np
 
     from export.benchmark import Pictures
