@@ -80,33 +80,50 @@ def benchmark(
     for name in names:
         loader_of(model_path(name))
     threads = threads or available_processors()
-    rows = [
-        {"artefact": name, "threads": count, "bytes": _bytes(model_path(name))}
+    wanted = [
+        (name, count)
         for name in names
         for count in ((1, threads) if threads > 1 and model_path(name).suffix in _THREADED else (threads,))
     ]
-    measured: list[list[dict[str, Any]]] = [[] for _ in rows]
-    answers = []
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = pathlib.Path(temporary)
-        (folder / "pictures").mkdir()
-        for index, encoded in enumerate(pictures.encoded):
-            (folder / "pictures" / f"{index:06}").write_bytes(encoded)
-        with tqdm.tqdm(total=rounds * len(rows), unit=" processes", disable=None, leave=False) as bar:
-            for number in range(rounds):
-                for row, results in zip(rows, measured, strict=True):
-                    bar.set_description(f"Measuring {row['artefact'][-40:]}")
-                    job = {"batch_size": batch_size, "seconds": seconds, "threads": row["threads"]}
-                    file = folder / "answers.npy"
-                    results.append(_measured(row["artefact"], folder, job | {"answers": number == 0 and str(file)}))
-                    if number == 0:
-                        answers.append(np.load(file))
-                    bar.update()
+    # a name need not be UTF-8, and a table must
+    rows = [
+        {"artefact": os.fsencode(name).decode(errors="backslashreplace"), "threads": count}
+        | {"bytes": _bytes(model_path(name))}
+        for name, count in wanted
+    ]
+    job = {"batch_size": batch_size, "seconds": seconds}
+    measured, answers = _measured_by_turns(wanted, pictures.encoded, job, rounds)
     for row, results in zip(rows, measured, strict=True):
         row |= _middle_and_extremes(results)
     thresholds = [results[0]["threshold"] for results in measured]
     _judge(rows, answers, thresholds, pictures.labels, has_reference=reference is not None)
     return pd.DataFrame(rows)
+
+
+def _measured_by_turns(
+    wanted: Sequence[tuple[str, int]], encoded: Sequence[bytes], job: dict[str, Any], rounds: int
+) -> tuple[list[list[dict[str, Any]]], list[np.ndarray]]:
+    """Returns of each artefact what its processes measured, and its p(female) of all pictures, by the first of them."""
+    measured: list[list[dict[str, Any]]] = [[] for _ in wanted]
+    answers = []
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        tqdm.tqdm(total=rounds * len(wanted), unit=" processes", disable=None, leave=False) as bar,
+    ):
+        folder = pathlib.Path(temporary)
+        (folder / "pictures").mkdir()
+        for index, data in enumerate(encoded):
+            (folder / "pictures" / f"{index:06}").write_bytes(data)
+        file = folder / "answers.npy"
+        for number in range(rounds):
+            for (name, threads), results in zip(wanted, measured, strict=True):
+                bar.set_description(f"Measuring {pathlib.PurePath(name).name[:40]}")
+                of_all = {"threads": threads, "answers": None if number else str(file)}
+                results.append(_measured(name, folder, job | of_all))
+                if not number:
+                    answers.append(np.load(file))
+                bar.update()
+    return measured, answers
 
 
 def _measured(name: str, folder: pathlib.Path, job: dict[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def test_each_is_measured_in_fresh_processes_whatever_lies_beside(artefacts, tes
     monkeypatch.chdir(tmp_path)
     shutil.copy(artefacts / "model.onnx", tmp_path / "\udcff.onnx")
     table = benchmark(["\udcff.onnx"], Pictures(test_faces[:3], "drawn"), threads=1, **QUICK | {"rounds": 3})
+    assert table["artefact"].tolist() == [r"\xff.onnx"]
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     assert table["memory_mb"][0] < own / 2
     for name in ("load_s", "latency_ms", "throughput"):
