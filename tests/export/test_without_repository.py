@@ -36,24 +36,32 @@ import sys
 import numpy as np
 
 pictures = np.load("images.npy")
-if sys.argv[1].endswith(".onnx"):
+batches = (pictures, pictures[:1])
+
+
+def run_onnx(path):
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(sys.argv[1])
-    answers = [session.run(["p_female"], {"pixels": batch.astype(np.float32)})[0] for batch in (pictures, pictures[:1])]
-else:
+    session = onnxruntime.InferenceSession(path)
+    return [session.run(["p_female"], {"pixels": batch.astype(np.float32)})[0] for batch in batches]
+
+
+def run_tflite(path):
     from ai_edge_litert.interpreter import Interpreter
 
-    answers = []
-    for batch in (pictures, pictures[:1]):
-        interpreter = Interpreter(sys.argv[1])
-        taken = interpreter.get_input_details()[0]
+    interpreter = Interpreter(path)
+    taken = interpreter.get_input_details()[0]
+    for batch in batches:
         interpreter.resize_tensor_input(taken["index"], batch.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(taken["index"], batch.astype(taken["dtype"]))
         interpreter.invoke()
-        answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-np.save("p_female.npy", np.concatenate(answers)[:, 0])
+        yield interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+for index, path in enumerate(sys.argv[1:]):
+    answers = run_onnx(path) if path.endswith(".onnx") else run_tflite(path)
+    np.save(f"{index}.npy", np.concatenate(list(answers))[:, 0])
 """
 
 
@@ -69,23 +77,30 @@ def pictures(request, test_faces) -> np.ndarray:
     return images
 
 
-def answers(code: str, path: pathlib.Path, images: np.ndarray, folder: pathlib.Path) -> subprocess.CompletedProcess:
+def run(code: str, paths: list[pathlib.Path], images: np.ndarray, folder: pathlib.Path) -> subprocess.CompletedProcess:
     np.save(folder / "images.npy", images)
-    command = [sys.executable, "-c", code, str(path)]
+    command = [sys.executable, "-c", code, *map(str, paths)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_strangers_process_gets_keras_answers(artefacts, model, pictures, tmp_path, file):
-    done = answers(BLOCK + STRANGER, artefacts / file, pictures, tmp_path)
+@pytest.fixture(scope="module")
+def answers(artefacts, pictures, tmp_path_factory) -> dict[str, np.ndarray]:
+    """Each file's p(female) of the pictures and, alone, of the first one again; all of one process."""
+    folder = tmp_path_factory.mktemp("stranger")
+    done = run(BLOCK + STRANGER, [artefacts / file for file in FILES], pictures, folder)
     assert done.returncode == 0, done.stderr
-    p_female, expected = np.load(tmp_path / "p_female.npy"), model.predict(pictures, verbose=0)[:, 0]
+    return {file: np.load(folder / f"{index}.npy") for index, file in enumerate(FILES)}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_strangers_process_gets_keras_answers(answers, model, pictures, file):
+    p_female, expected = answers[file], model.predict(pictures, verbose=0)[:, 0]
     np.testing.assert_allclose(p_female, [*expected, expected[0]], rtol=0, atol=FILES[file])
     # the planted failure: the other faces' answers don't pass
     assert np.abs(p_female[:-1][::-1] - expected).max() > FILES[file]
 
 
 def test_the_stranger_notices_what_it_may_not_have(artefacts, tmp_path):
-    done = answers(STRANGER, artefacts / "model.onnx", np.zeros((2, 32, 32, 3), np.uint8), tmp_path)
+    done = run(STRANGER, [artefacts / "model.onnx"], np.zeros((2, 32, 32, 3), np.uint8), tmp_path)
     assert done.returncode == 1
     assert "the project can be imported" in done.stderr
