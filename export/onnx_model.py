@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import os
 import pathlib
 from typing import Any
@@ -41,6 +42,7 @@ def emit_onnx(
     import onnx
     import tf2onnx
 
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it can't convert is raised; the rest is no fault
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="pixels")]
     answer = tf.function(lambda pixels: {"p_female": model(pixels, training=False)}, input_signature=signature)
     converted, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=OPSET)
