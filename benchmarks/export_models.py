@@ -2,10 +2,10 @@
 
     python benchmarks/export_models.py [MODEL ...]
 
-Each at its smallest size. The weights are random; normalizations take their statistics from drawn faces and the output is stretched over (0, 1),
-so that the artefacts have something to lose. Prints, for each model and format, what the export gate says. Formats that
-round the weights are left out: how much they may lose is a question to trained ones. The suite does this for the light
-models only: all of them take minutes.
+Each at its smallest size. The weights are random; normalizations take their statistics from drawn faces and the output
+is stretched over (0, 1), so that the artefacts have something to lose. Prints, for each model and format, what the
+export gate says. Formats that round the weights are left out: how much they may lose is a question to trained ones. The
+suite does this for the light models only: all of them take minutes.
 """
 
 import functools
