@@ -142,7 +142,7 @@ def _measured(name: str, folder: pathlib.Path, job: dict[str, Any]) -> dict[str,
 
 
 def _middle_and_extremes(results: Sequence[dict[str, Any]]) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for name in SPREAD:
         values = [np.nan if result[name] is None else result[name] for result in results]
         found |= {name: float(np.median(values)), f"{name}_low": min(values), f"{name}_high": max(values)}

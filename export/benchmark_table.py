@@ -62,8 +62,8 @@ def plot(table: pd.DataFrame, path: pathlib.Path, title: str, batch_size: int) -
     from matplotlib.figure import Figure
 
     names = [
-        f"{pathlib.PurePath(row.artefact).name}, {row.threads} thread{'s' if row.threads > 1 else ''}"
-        for row in table.itertuples()
+        f"{pathlib.PurePath(name).name}, {count} thread{'s' if count > 1 else ''}"
+        for name, count in zip(table["artefact"], table["threads"], strict=True)
     ]
     colours = [_COLOURS.get(pathlib.PurePath(name).suffix, "grey") for name in table["artefact"]]
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
