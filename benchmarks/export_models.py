@@ -1,11 +1,11 @@
-"""Claim: every architecture becomes a SavedModel and TFLite files that give its answers, at its smallest size.
+"""Claim: every architecture becomes a SavedModel and a TFLite file that give its answers, and all but two an ONNX file.
 
     python benchmarks/export_models.py [MODEL ...]
 
-The weights are random; normalizations take their statistics from drawn faces and the output is stretched over (0, 1),
-so that the artefacts have something to lose. Prints, for each model and format, what the export gate says. Formats that
-round the weights are left out: how much they may lose is a question to trained ones. The suite does this for the light
-models only: all of them take minutes.
+Each at its smallest size. The weights are random; normalizations take their statistics from drawn faces and the output
+is stretched over (0, 1), so that the artefacts have something to lose. Prints, for each model and format, what the
+export gate says. Formats that round the weights are left out: how much they may lose is a question to trained ones. The
+suite does this for the light models only: all of them take minutes.
 """
 
 import functools
@@ -27,7 +27,7 @@ from trainer.config import TrainConfig
 from trainer.models import MODELS
 
 FACES = 64
-FORMATS = ("saved_model", "float32")
+FORMATS = ("saved_model", "float32", "onnx")
 SMALLEST = {"inceptionv3": 75}  # of the others it is 32
 
 

@@ -29,7 +29,7 @@ class ExportPolicy:
     workdir: str | None = setting(None, "folder of the run")
     output_dir: str | None = setting(None, "folder for the artefacts; those of the same formats are replaced")
     formats: tuple[str, ...] = setting(
-        ("saved_model", "float32", "float16", "dynamic_int8", "int8"), "artefacts to make, from the default's"
+        ("saved_model", "float32", "float16", "dynamic_int8", "int8"), "artefacts to make: of the default's, and onnx"
     )
     data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
     describe: str | None = setting(

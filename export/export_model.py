@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from export import parity, saved_model, tflite
+from export import onnx_model, parity, saved_model, tflite
 from export.metadata import make_metadata
 from export.predictor import load_predictor
 from gender_tfds import reading, run_folder
@@ -33,6 +33,7 @@ EMITTERS: dict[str, tuple[Callable[..., None], str, parity.Tolerance]] = {
     "float16": (tflite.emit_float16, "model_float16.tflite", _HALF),
     "dynamic_int8": (tflite.emit_dynamic_int8, "model_dynamic_int8.tflite", _INT8),
     "int8": (tflite.emit_int8, "model_int8.tflite", _INT8),
+    "onnx": (onnx_model.emit_onnx, "model.onnx", _EXACT),
 }
 CALIBRATION_FACES = 256  # of the training split, by which int8 chooses its ranges
 RESULTS = "export.json"
@@ -63,11 +64,14 @@ def export_run(
       The content of `export.json`: for each format its file, bytes, and the comparison or why it was refused.
 
     Raises:
-      UserError: no run folder, no data, an unknown format, or an output folder that can't be written.
+      UserError: no run folder, no data, an unknown format or one whose packages are not installed, or an output folder
+        that can't be written.
     """
     unknown = sorted(set(formats) - set(EMITTERS))
     if unknown or not formats:
         raise UserError(f"--formats={','.join(formats)}: give one or more of {', '.join(EMITTERS)}")
+    if "onnx" in formats:
+        onnx_model.require_packages()
     workdir, output_dir = pathlib.Path(workdir).expanduser(), pathlib.Path(output_dir).expanduser()
     record = load_record(workdir)
     model = load_classifier(workdir / run_folder.MODEL)

@@ -1,11 +1,13 @@
 """What travels inside every artefact, so that the file alone is enough to use it."""
 
 import importlib.metadata
+import os
 from typing import Any
 
 import numpy as np
 
 from gender_tfds import faces, run_folder
+from gender_tfds.command_line import UserError
 from gender_tfds.licences import licences
 from gender_tfds.saved_run import data_note, dataset_names
 
@@ -55,3 +57,9 @@ def check_metadata(content: Any) -> dict[str, Any]:
         if np.shape(templates.get(detector)) != np.shape(usual):
             raise ValueError(f"its crop template for {detector} has not {len(usual)} points")
     return content | {"crop_templates": templates}
+
+
+def not_ours(path: str | os.PathLike, error: Exception) -> UserError:
+    """Returns what a user is told of a file that a runtime could not load, or whose metadata is not this program's."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"--model={path} is damaged, or not an artefact of gender-export ({reason}); export the run again")

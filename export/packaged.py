@@ -11,7 +11,7 @@ MODELS = {
     "accurate": FOLDER / "gender_accurate_float16.tflite",
 }
 # what a model may be, in words
-MODEL_KINDS = f"a packaged model ({', '.join(MODELS)}), a .tflite file, a .keras file, or the folder of a SavedModel"
+MODEL_KINDS = f"a packaged model ({', '.join(MODELS)}), a .tflite, .onnx or .keras file, or the folder of a SavedModel"
 
 
 def model_path(name: str) -> pathlib.Path:

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from export.metadata import METADATA, check_metadata, make_metadata
+from export.metadata import METADATA, check_metadata, make_metadata, not_ours
+from export.onnx_predictor import OnnxPredictor
 from export.packaged import MODEL_KINDS
 from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
@@ -58,7 +59,7 @@ class TFLitePredictor:
             self._output = self._interpreter.get_output_details()[0]["index"]
             self.image_size, self.note = int(self.metadata["image_size"]), str(self.metadata["note"])
         except Exception as error:  # a foreign archive's metadata may be anything
-            raise _not_ours(path, error) from error
+            raise not_ours(path, error) from error
         if list(self._input["shape"][1:]) != [self.image_size, self.image_size, 3]:
             raise UserError(
                 f"{path} takes pictures of shape {list(self._input['shape'][1:])}, not what its metadata says"
@@ -123,7 +124,7 @@ class SavedModelPredictor:
             self.note = str(self.metadata["note"])
             self.image_size = int(self._pixels.structured_input_signature[1]["images"].shape[1])
         except Exception as error:  # TensorFlow raises whatever damaged variables or a foreign model lead to
-            raise _not_ours(path, error) from error
+            raise not_ours(path, error) from error
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return self._pixels(images=images)["p_female"].numpy()
@@ -134,11 +135,27 @@ class SavedModelPredictor:
 
 
 # suffix of the path -> what runs it; a folder has none
-LOADERS: dict[str, Callable[[pathlib.Path], Predictor]] = {
+LOADERS: dict[str, Callable[..., Predictor]] = {
     ".keras": KerasPredictor,
     ".tflite": TFLitePredictor,
+    ".onnx": OnnxPredictor,
     "": SavedModelPredictor,
 }
+
+
+def loader_of(path: str | os.PathLike) -> Callable[..., Predictor]:
+    """Returns what loads an artefact, by its suffix; loads nothing.
+
+    Raises:
+      UserError: no such file or folder, or no artefact of a known kind.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise UserError(f"--model={path} does not exist; give {MODEL_KINDS}")
+    suffix = "" if path.is_dir() else path.suffix or "no suffix"
+    if suffix not in LOADERS:
+        raise UserError(f"--model={path} is of no known kind; give {MODEL_KINDS}")
+    return LOADERS[suffix]
 
 
 def load_predictor(path: str | os.PathLike) -> Predictor:
@@ -147,20 +164,14 @@ def load_predictor(path: str | os.PathLike) -> Predictor:
     Raises:
       UserError: no such file or folder, no artefact of a known kind, or a damaged one.
     """
-    path = pathlib.Path(path)
-    if not path.exists():
-        raise UserError(f"--model={path} does not exist; give {MODEL_KINDS}")
-    suffix = "" if path.is_dir() else path.suffix or "no suffix"
-    if suffix not in LOADERS:
-        raise UserError(f"--model={path} is of no known kind; give {MODEL_KINDS}")
-    return LOADERS[suffix](path)
+    return loader_of(path)(pathlib.Path(path))
 
 
 def predictor_of_thread(path: str | os.PathLike) -> Callable[[], Predictor]:
     """Returns what gives each thread a predictor to call beside the others. Arguments and errors: `load_predictor`.
 
-    A TFLite interpreter belongs to one thread: each gets its own, which works in that thread alone. TensorFlow runs
-    calls from several threads and divides the processors among them: its predictor is one for all.
+    A TFLite interpreter belongs to one thread: each gets its own, which works in that thread alone. TensorFlow and ONNX
+    Runtime take calls from several threads at once: theirs is one for all.
     """
     first = load_predictor(path)
     if not isinstance(first, TFLitePredictor):
@@ -209,8 +220,3 @@ def decode_all(encoded: Sequence[bytes], image_size: int) -> tuple[np.ndarray, l
     images = [result for result in results if not isinstance(result, str)]
     errors = [result if isinstance(result, str) else None for result in results]
     return np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8), errors
-
-
-def _not_ours(path: pathlib.Path, error: Exception) -> UserError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return UserError(f"--model={path} is damaged, or not an artefact of gender-export ({reason}); export the run again")

@@ -106,7 +106,7 @@ def not_a_model(folder: pathlib.Path, artefacts: pathlib.Path) -> dict[str, path
         "changed_metadata.tflite": good.replace(b'"image_size": 32', b'"image_size": 33'),
         "random.keras": os.urandom(5000),
         "empty.keras": b"",
-        "model.onnx": good,
+        "model.pb": good,
         "model": good,
         "model.TFLITE.txt": good,
     }
@@ -146,8 +146,8 @@ def bad(artefacts, tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("missing.tflite", "a .tflite file, a .keras file, or the folder of a SavedModel"),
-        ("model.onnx", "is of no known kind; give a packaged model"),
+        ("missing.tflite", "a .tflite, .onnx or .keras file, or the folder of a SavedModel"),
+        ("model.pb", "is of no known kind; give a packaged model"),
         ("model", "is of no known kind; give a packaged model"),
         ("model.TFLITE.txt", "is of no known kind; give a packaged model"),
         ("random.tflite", "is damaged, or not an artefact of gender-export"),
