@@ -61,8 +61,8 @@ build/uv/.installed:
 lock: build/uv/.installed ## renew requirements.lock from setup.cfg, for every Python version and system
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" build/uv/bin/uv pip compile --quiet --upgrade --universal \
 		--python-version $(firstword $(VERSIONS)) --extra dev --annotation-style line \
-		--no-emit-index-url --no-emit-find-links setup.cfg --output-file requirements.lock
-	@echo "requirements.lock names $$(grep -c == requirements.lock) releases"
+		--generate-hashes --no-emit-index-url --no-emit-find-links setup.cfg --output-file requirements.lock
+	@echo "requirements.lock names $$(grep -c == requirements.lock) releases, with the hashes of their files"
 
 # ---- Checking
 

@@ -118,10 +118,17 @@ def requirements() -> list[Requirement]:
 
 
 def problems(lock: str, wanted: Iterable[Requirement]) -> list[str]:
-    """Finds lines that are no pin of a release, and requirements without one pin that fits on each Python."""
-    lines = [line.split(" #")[0].strip() for line in lock.splitlines() if not line.startswith("#")]
-    pins = [line for line in lines if re.fullmatch(r"[\w.-]+==[\w.!+-]+( ; [\w.'\"<>=!() -]+)?", line)]
-    found = [f"not a pin: {line}" for line in lines if line and line not in pins]
+    """Finds entries that are no pin of a release by its files' SHA-256, and requirements without one on each Python."""
+    entries = re.sub(r"\s*#.*", "", lock).replace("\\\n", " ").splitlines()
+    found, pins = [], []
+    for entry in filter(None, map(str.strip, entries)):
+        pin, *hashes = re.split(r"\s+--hash=", entry)
+        if not re.fullmatch(r"[\w.-]+==[\w.!+-]+( ; [\w.'\"<>=!() -]+)?", pin):
+            found.append(f"not a pin: {entry}")
+            continue
+        pins.append(pin)
+        if not hashes or not all(re.fullmatch("sha256:[0-9a-f]{64}", one.strip()) for one in hashes):
+            found.append(f"without hashes: {pin}")
     found += [f"an address: {line}" for line in lock.splitlines() if re.search(r"\w+://|file:", line)]
     pinned = [Requirement(pin) for pin in pins]
     for requirement in wanted:
@@ -147,19 +154,24 @@ def test_the_lock_brings_no_second_framework():
     assert re.findall(r"^(?:torch|jax|opencv-python|opencv-contrib-python)==.*", lock, re.MULTILINE) == []
 
 
+HASH = " \\\n    --hash=sha256:" + 64 * "0"
+
+
 @pytest.mark.parametrize(
     ("lock", "expected"),
     [
-        ("# a comment\nNumPy==2.4.6  # via keras\n", []),
-        ("numpy==2.4.6 ; python_full_version < '3.12'\nnumpy==2.5 ; python_full_version >= '3.12'", []),
-        ("numpy==2.4.6\n--extra-index-url /opt/pypi", ["not a pin: --extra-index-url /opt/pypi"]),
-        ("numpy==2.4.6\n-f /opt/wheels", ["not a pin: -f /opt/wheels"]),
-        ("# from https://example.org\nnumpy==2.4.6", ["an address: # from https://example.org"]),
-        ("numpy==2.4.6\nx @ file:x.whl", ["not a pin: x @ file:x.whl", "an address: x @ file:x.whl"]),
+        ("# a comment\nNumPy==2.4.6%s\n    # via keras\n", []),
+        ("numpy==2.4.6", ["without hashes: numpy==2.4.6"]),
+        ("numpy==2.4.6 --hash=md5:00", ["without hashes: numpy==2.4.6"]),
+        ("numpy==2.4.6 ; python_full_version < '3.12'%s\nnumpy==2.5 ; python_full_version >= '3.12'%s", []),
+        ("numpy==2.4.6%s\n--extra-index-url /opt/pypi", ["not a pin: --extra-index-url /opt/pypi"]),
+        ("numpy==2.4.6%s\n-f /opt/wheels", ["not a pin: -f /opt/wheels"]),
+        ("# from https://example.org\nnumpy==2.4.6%s", ["an address: # from https://example.org"]),
+        ("numpy==2.4.6%s\nx @ file:x.whl", ["not a pin: x @ file:x.whl", "an address: x @ file:x.whl"]),
         ("numpy>=2.4\n", ["not a pin: numpy>=2.4", *[f"Python {p}: numpy<3,>=2 is pinned to []" for p in PYTHONS]]),
-        ("numpy==1.26.4", [f"Python {p}: numpy<3,>=2 is pinned to ['1.26.4']" for p in PYTHONS]),
-        ("numpy==2.4.6 ; python_full_version < '3.13'", ["Python 3.13: numpy<3,>=2 is pinned to []"]),
+        ("numpy==1.26.4%s", [f"Python {p}: numpy<3,>=2 is pinned to ['1.26.4']" for p in PYTHONS]),
+        ("numpy==2.4.6 ; python_full_version < '3.13'%s", ["Python 3.13: numpy<3,>=2 is pinned to []"]),
     ],
 )
 def test_a_bad_lock_is_noticed(lock, expected):
-    assert problems(lock, [Requirement("numpy>=2,<3")]) == expected
+    assert problems(lock.replace("%s", HASH), [Requirement("numpy>=2,<3")]) == expected
