@@ -52,7 +52,8 @@ class TFLitePredictor:
         try:
             with zipfile.ZipFile(path) as archive:
                 self.metadata = check_metadata(json.loads(archive.read(METADATA)))
-            self._interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
+            # by content: LiteRT opens no path that is not UTF-8
+            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads or os.cpu_count())
             with without_native_noise():
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]

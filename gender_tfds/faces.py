@@ -18,7 +18,11 @@ LABEL_NOTE = "The label is a perceived, binary gender given by an annotator. It 
 # Where a chip of UTKFace shows right eye, left eye, nose and mouth, as x and y in parts of its side: medians over 1,437
 # chips, as BlazeFace measures them on crops that are made by them. `python benchmarks/web_page.py`
 BLAZEFACE_TEMPLATE = ((0.2892, 0.2913), (0.689, 0.298), (0.4862, 0.5382), (0.4847, 0.7155))
-CROP_TEMPLATES = {"yunet": CROP_TEMPLATE, "blazeface": BLAZEFACE_TEMPLATE}  # by detector, as artefacts carry them
+# by detector, as artefacts carry them: lists, as JSON has them
+CROP_TEMPLATES = {
+    detector: [list(point) for point in template]
+    for detector, template in (("yunet", CROP_TEMPLATE), ("blazeface", BLAZEFACE_TEMPLATE))
+}
 
 
 class RejectedError(ValueError):

@@ -241,6 +241,13 @@ def test_a_tflite_file_alone_is_enough_and_runs_without_tensorflow(artefacts, tm
     np.testing.assert_allclose(np.load(tmp_path / "p_female.npy"), reference, rtol=0, atol=1e-4)
 
 
+def test_a_tflite_file_of_any_name_is_loaded(artefacts, tmp_path, images):
+    path = pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff ,\n.tflite"))
+    shutil.copy(artefacts / "model_float32.tflite", path)
+    expected = load_predictor(artefacts / "model_float32.tflite").predict(images)
+    np.testing.assert_array_equal(load_predictor(path).predict(images), expected)
+
+
 def test_a_heavy_import_is_noticed(tmp_path):
     assert loaded_by("import tensorflow_datasets", tmp_path) == {"tensorflow_datasets"}
 
