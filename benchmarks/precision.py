@@ -17,7 +17,7 @@ from trainer.config import TrainConfig
 from trainer.models import MODELS, make_training_model, with_precision
 from trainer.objective import Objective
 
-STEPS, ROUNDS = 20, 7
+STEPS, ROUNDS = 4, 5
 
 
 def main() -> None:
