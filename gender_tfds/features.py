@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -14,6 +14,9 @@ from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
 from gender_tfds.command_line import UserError
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,9 +112,12 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         `dl_manager.manual_dir` can't tell a folder that was given from its default.
       TITLE: the data set's name in a sentence.
       EXPECTED: counts of the complete data set, of `files` and of labels; other counts are warned of.
+      on_beam: whether examples are made and written by Apache Beam; set as `manual_dir` is, by `tfds build
+        --beam_pipeline_options`.
     """
 
     manual_dir: epath.Path | None = None
+    on_beam: bool = False
     TITLE: ClassVar[str] = ""
     EXPECTED: ClassVar[Mapping[str, int]] = {}
 
@@ -120,6 +126,7 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
     ) -> None:
         if download_config.manual_dir is not None:
             self.manual_dir = epath.Path(download_config.manual_dir).expanduser()
+        self.on_beam = bool(download_config.beam_options or download_config.beam_runner)
         options = {field.name: getattr(download_config, field.name) for field in dataclasses.fields(download_config)}
         super()._download_and_prepare(dl_manager, _DownloadConfig(**options))
 
@@ -171,6 +178,21 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         if different:
             logging.warning("This is not the complete %s: %s.", self.TITLE, "; ".join(different))
 
-    def _generate_examples(self, found: Iterable[Face]) -> Iterable[tuple[str, dict[str, Any]]]:
-        for face in found:
-            yield face.filename, face.example()
+    @staticmethod
+    def prepare(face: Face) -> Face:
+        """Returns the face as it goes into its record: what a builder does with one face at a time.
+
+        Called while the records are written, so memory stays flat, however many there are; on Beam, by its workers.
+        """
+        return face
+
+    def _generate_examples(self, found: Iterable[Face]) -> "Iterable[tuple[str, dict[str, Any]]] | beam.PTransform":
+        if not self.on_beam:
+            return (_keyed(face, self.prepare) for face in found)
+        import apache_beam as beam
+
+        return beam.Create(list(found)) | beam.Reshuffle() | beam.Map(_keyed, self.prepare)
+
+
+def _keyed(face: Face, prepare: Callable[[Face], Face]) -> tuple[str, dict[str, Any]]:
+    return face.filename, prepare(face).example()

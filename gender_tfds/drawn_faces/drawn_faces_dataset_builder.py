@@ -1,8 +1,8 @@
 """Drawn faces as a TFDS data set; the card stands in README.md beside this file."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 import tensorflow_datasets as tfds
 from absl import logging
@@ -29,8 +29,7 @@ class Builder(FaceBuilder):
         self.info.metadata.update(describe(found, skipped={}), note=NOTE, label_noise=LABEL_NOISE)
         return {split: self._generate_examples(members) for split, members in by_split(found).items()}
 
-    def _generate_examples(self, found: Iterable[Face]) -> Iterable[tuple[str, dict[str, Any]]]:
-        # drawn one at a time while they are written: memory stays flat, however many there are
-        return super()._generate_examples(
-            dataclasses.replace(face, image=encode_face(index_of(face.filename))) for face in found
-        )
+    @staticmethod
+    def prepare(face: Face) -> Face:
+        """Returns the face with its picture, drawn."""
+        return dataclasses.replace(face, image=encode_face(index_of(face.filename)))

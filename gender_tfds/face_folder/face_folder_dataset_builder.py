@@ -1,8 +1,8 @@
 """A folder of one's own face pictures as a TFDS data set; its layouts stand in README.md beside this file."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -39,8 +39,7 @@ class Builder(FaceBuilder):
             raise UserError(f"all {len(found)} faces in {folder} are {only}; a data set needs both genders")
         return self.splits_of(in_groups(found), skipped, files)
 
-    def _generate_examples(self, found: Iterable[Face]) -> Iterable[tuple[str, dict[str, Any]]]:
-        # encoded one at a time while they are written: memory stays flat, however many there are
-        return super()._generate_examples(
-            dataclasses.replace(face, image=for_record(face.path.read_bytes())) for face in found
-        )
+    @staticmethod
+    def prepare(face: Face) -> Face:
+        """Returns the face with its picture as a JPEG or PNG that training can decode."""
+        return dataclasses.replace(face, image=for_record(face.path.read_bytes()))

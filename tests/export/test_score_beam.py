@@ -3,10 +3,8 @@
 import contextlib
 import os
 import pathlib
-import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,6 +14,7 @@ from export.score_beam import score_on_beam
 from export.score_config import ScoreConfig
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
+from tests.job_service import job_service
 
 ROOT = pathlib.Path(__file__).parents[2]
 SCORE = "import sys; from export.commands import score\nif __name__ == '__main__': sys.exit(score())"
@@ -42,30 +41,6 @@ def local(artefacts, pictures, tmp_path_factory) -> pathlib.Path:
 def rows(*tables: pathlib.Path) -> list[tuple]:
     found = [tuple(row.values()) for table in tables for row in read_table(table, ScoreConfig().table_columns())]
     return sorted(found, key=str)
-
-
-@contextlib.contextmanager
-def job_service():
-    """Runs Beam's own portable job service; yields its address."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    module = "apache_beam.runners.portability.local_job_service_main"
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("localhost", port)):
-                break
-            assert process.poll() is None, "the job service ended"
-            assert time.monotonic() < deadline, "the job service did not start"
-            time.sleep(0.05)
-        yield f"localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.mark.parametrize("runner", ["DirectRunner", "PortableRunner"])

@@ -155,9 +155,13 @@ def _two_colours(name_of_set, shuffled):
                 seen = int(rng.integers(2)) if shuffled else label
                 found.append(Face(f"{number}.jpg", cv2.imencode(".jpg", picture)[1].tobytes(), seen, group=f"{number}"))
             return {
-                split: super(Builder, self)._generate_examples([f for f in found if faces.split_of(f.group) == split])
+                split: self._generate_examples([f for f in found if faces.split_of(f.group) == split])
                 for split in faces.SPLIT_FOLDS
             }
+
+        @staticmethod
+        def prepare(face):
+            return face
 
     return Colours
 
