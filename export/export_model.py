@@ -15,7 +15,7 @@ import pandas as pd
 from export import onnx_model, parity, saved_model, tflite
 from export.metadata import make_metadata
 from export.predictor import load_predictor
-from gender_tfds import reading, run_folder
+from gender_tfds import reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
@@ -131,7 +131,8 @@ def publish(
 def _test_faces(record: dict[str, Any], data_dir: str | None, max_faces: int) -> tuple[list[bytes], pd.DataFrame]:
     builder = reading.open_built(dataset_names(record)[0], data_dir or record["data_dir"])
     reading.check_split(builder, "test")
-    examples = list(reading.read_encoded(builder, "test").take(max_faces).as_numpy_iterator())
+    with shards.told([builder]):
+        examples = list(reading.read_encoded(builder, "test").take(max_faces).as_numpy_iterator())
     truth = {name: [int(example[name]) for example in examples] for name in ("label", "age", "ethnicity")}
     return [example["image"] for example in examples], pd.DataFrame(truth)
 
@@ -143,7 +144,8 @@ def _calibration_faces(record: dict[str, Any], data_dir: str | None, size: int) 
     for name in names:
         builder = reading.open_built(name, data_dir or record["data_dir"])
         some = reading.read_encoded(builder, "train").take(CALIBRATION_FACES // len(names))
-        images += [decode_and_resize(example["image"], size) for example in some.as_numpy_iterator()]
+        with shards.told([builder]):
+            images += [decode_and_resize(example["image"], size) for example in some.as_numpy_iterator()]
     return np.stack(images)
 
 

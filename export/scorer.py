@@ -1,6 +1,7 @@
 """From files to rows: read, decode, crop, predict. The same in every thread, worker and engine."""
 
 import hashlib
+import math
 import os
 import pathlib
 import stat
@@ -111,5 +112,7 @@ class Scorer:
         return scores
 
     def _prediction(self, path: str, p_female: float, threshold: float) -> dict[str, Any]:
+        if not math.isfinite(p_female):
+            return {"error": "the model gives no number for this picture"}
         prediction = Prediction.from_probability(path, p_female, self.config.min_confidence, threshold)
         return {name: getattr(prediction, name) for name in ("gender", "confidence", "p_female")}

@@ -14,6 +14,10 @@ from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
 from gender_tfds.command_line import UserError
+from gender_tfds.folder_lock import locked
+
+# in the metadata of a data set that was built by --max_examples_per_split, with its value
+PART = "max_examples_per_split"
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -121,6 +125,30 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
     TITLE: ClassVar[str] = ""
     EXPECTED: ClassVar[Mapping[str, int]] = {}
 
+    def download_and_prepare(self, **options: Any) -> None:
+        """Builds the data set as TFDS does, after what a killed build left behind is removed.
+
+        Raises:
+          UserError: only a part was built before, by `--max_examples_per_split`; another command is building it.
+        """
+        config = options.get("download_config") or tfds.download.DownloadConfig()
+        overwrite = config.download_mode.overwrite_dataset
+        if self.is_prepared() and not overwrite:
+            held = (self.info.metadata or {}).get(PART)
+            if held != config.max_examples_per_split:
+                of_each = f"{held} examples of each split" if held else "the whole of it"
+                raise UserError(
+                    f"{self.data_path} holds {of_each}, not what is asked for now; remove it and build it again"
+                )
+            super().download_and_prepare(**options)
+            return
+        folder = self.data_path.parent
+        with locked(folder, "data_dir"):
+            for path in folder.glob(f"incomplete.*_{self.data_path.name}"):  # TFDS makes a new one each time
+                logging.warning("Removing %s, which a killed build left behind.", path)
+                path.rmtree()
+            super().download_and_prepare(**options)
+
     def _download_and_prepare(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
     ) -> None:
@@ -129,6 +157,10 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         self.on_beam = bool(download_config.beam_options or download_config.beam_runner)
         options = {field.name: getattr(download_config, field.name) for field in dataclasses.fields(download_config)}
         super()._download_and_prepare(dl_manager, _DownloadConfig(**options))
+        if (limit := download_config.max_examples_per_split) is not None:
+            # beside every result from here on
+            note = self.info.metadata.get("note", faces.LABEL_NOTE)
+            self.info.metadata.update({PART: limit, "note": f"{note} Of the data, {limit} faces a split were built."})
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(

@@ -2,20 +2,22 @@
 
 import functools
 import hashlib
-import importlib.util
 import json
+import logging
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import tensorflow_datasets as tfds
 
-from gender_tfds import faces
+from gender_tfds import faces, shards
 from gender_tfds.command_line import UserError
-from gender_tfds.features import face_features
+from gender_tfds.features import PART, face_features
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+log = logging.getLogger(__name__)
 
 
 def resolve_data_dir(data_dir: str | None) -> str:
@@ -31,13 +33,10 @@ def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
       data_dir: where it was built; TFDS' default if None.
 
     Raises:
-      UserError: it is not there, is damaged, or has another schema.
+      UserError: it is not there, is damaged, lacks a shard or a part of one, or has another schema.
     """
-    module = f"gender_tfds.{name.partition(':')[0]}"
     where = resolve_data_dir(data_dir)
-    spec = importlib.util.find_spec(module) if name.isidentifier() else None
-    ours = spec is not None and spec.submodule_search_locations is not None  # a package, not a module
-    build = f"tfds build {name} --imports={module} --data_dir={where}" if ours else "tfds build"
+    build = shards.build_command(name, where)
     try:
         # read from its files: the code that built it is not needed, and `tfds.builder` would take the code's schema,
         # whatever was built, in a process that has imported it
@@ -59,6 +58,9 @@ def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         raise UserError(
             f"the data set {name!r} has no {', '.join(missing)}; each face has {', '.join(face_features())}"
         )
+    shards.check_sizes(builder)
+    if (limit := (builder.info.metadata or {}).get(PART)) is not None:
+        log.warning("%s was built with --%s=%d: it is not whole.", builder.info.full_name, PART, limit)
     return builder
 
 
@@ -72,6 +74,21 @@ def check_split(builder: tfds.core.DatasetBuilder, split: str) -> int:
         names = ", ".join(sorted(builder.info.splits))
         raise UserError(f"the data set {builder.info.full_name} has no faces in the split {split!r}; it has {names}")
     return builder.info.splits[split].num_examples
+
+
+def check_labels(builder: tfds.core.DatasetBuilder, labels: Iterable[int]) -> None:
+    """Looks for labels that are no class number of `faces.GENDERS`; TFDS lets -1 pass, for "unknown".
+
+    Raises:
+      UserError: there are some.
+    """
+    strange = sorted(set(map(int, labels)) - set(range(len(faces.GENDERS))))
+    if strange:
+        classes = ", ".join(f"{number} ({gender})" for number, gender in enumerate(faces.GENDERS))
+        raise UserError(
+            f"the data set {builder.info.full_name} has labels {', '.join(map(str, strange))}, where a face has one of"
+            f" {classes}; build it again without faces of unknown gender"
+        )
 
 
 def read_encoded(builder: tfds.core.DatasetBuilder, split: str) -> "tf.data.Dataset":

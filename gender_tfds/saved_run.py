@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
+from gender_tfds.keras_archive import check_archive
 from gender_tfds.terminal import without_native_noise
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def load_model(path: str | os.PathLike) -> "keras.Model":
     """Returns whatever model is in a `.keras` file.
 
     Raises:
-      UserError: no such file, or not a Keras model.
+      UserError: no such file, not a Keras model, one that holds code, or one that would unpack to a multiple of its
+        size.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -74,7 +76,8 @@ def load_model(path: str | os.PathLike) -> "keras.Model":
         import keras
 
     try:
-        return keras.saving.load_model(path, compile=False)
+        check_archive(path)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever a damaged or foreign archive leads to
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"{path} can't be loaded as a Keras model ({reason}); give the .keras file of a run") from error

@@ -124,8 +124,8 @@ class Checkpoints(keras.callbacks.Callback):
         row |= {"seconds": round(seconds, 2), "images_per_second": round(self.faces / seconds, 1)}
         if not all(math.isfinite(row[name]) for name in ("loss", "val_loss")):
             raise DivergedError(
-                f"the loss became {row['loss']} in epoch {epoch + 1}; the epochs before are kept: lower --learning_rate"
-                " or take --precision=float32, and start again with --overwrite"
+                f"the loss became {row['loss']}, on the validation faces {row['val_loss']}, in epoch {epoch + 1}: lower"
+                " --learning_rate or take --precision=float32, and start again with --overwrite"
             )
         self.progress.history.append(row)
         if self.progress.best_epoch == epoch + 1:

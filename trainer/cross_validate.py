@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from gender_tfds import faces, run_folder
+from gender_tfds import faces, run_folder, shards
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
+from gender_tfds.folder_lock import locked
 from gender_tfds.saved_run import data_note, dataset_names
 from trainer.config import TrainConfig
 from trainer.out_of_fold import count_folds, gather_predictions, part_folder, summarize
@@ -55,29 +56,36 @@ def cross_validate(
 
     Raises:
       UserError: a number of parts that the ten folds don't give, folds among the settings, a part without faces, no
-        such data set, settings that exclude each other, or a workdir in use.
+        such data set, a damaged shard, settings that exclude each other, or a workdir in use.
     """
     parts = split_parts(config, folds)
     workdir = pathlib.Path(workdir).expanduser()
     training, record = prepare_training(config, data_dir, cache_dir)
-    counts = {name: count_folds(of) for name, of in zip(config.datasets, training.builders, strict=True)}
+    with shards.told(training.builders):
+        counts = {name: count_folds(of) for name, of in zip(config.datasets, training.builders, strict=True)}
     _check_faces(parts, counts)
     record |= {"kind": "cross-validation", "kind_settings": {"folds": folds}}
-    prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
-    if (workdir / run_folder.METRICS).is_file():
-        log.info("The cross-validation in %s is finished; nothing to resume.", workdir)
-        return json.loads((workdir / run_folder.METRICS).read_text())
+    with locked(workdir, "--workdir"):
+        prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
+        if (workdir / run_folder.METRICS).is_file():
+            log.info("The cross-validation in %s is finished; nothing to resume.", workdir)
+            return json.loads((workdir / run_folder.METRICS).read_text())
+        _train_parts(parts, data_dir, workdir, cache_dir)
+        table = gather_predictions(workdir, parts, counts)
+        write_text(workdir / run_folder.PREDICTIONS, table.to_csv(index=False))
+        return _write_numbers(workdir, record)
 
+
+def _train_parts(
+    parts: Sequence[TrainConfig], data_dir: str | None, workdir: pathlib.Path, cache_dir: str | None
+) -> None:
     for number, part in enumerate(parts):
         keras.backend.clear_session()  # Keras keeps something of every model that a process builds
         numbers = train_and_evaluate(part, data_dir, part_folder(workdir, number), cache_dir=cache_dir, resume=True)
         log.info(
             "Part %d of %d, judged on the folds %s: accuracy %.4f, log loss %.4f.",
-            *(number + 1, folds, ", ".join(part.test_folds), numbers["accuracy"], numbers["log_loss"]),
+            *(number + 1, len(parts), ", ".join(part.test_folds), numbers["accuracy"], numbers["log_loss"]),
         )
-    table = gather_predictions(workdir, parts, counts)
-    write_text(workdir / run_folder.PREDICTIONS, table.to_csv(index=False))
-    return _write_numbers(workdir, record)
 
 
 def split_parts(config: TrainConfig, folds: int) -> list[TrainConfig]:

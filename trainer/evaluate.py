@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 import tqdm
 
-from gender_tfds import faces, reading, run_folder
+from gender_tfds import faces, reading, run_folder, shards
 from gender_tfds.atomic_files import write_text
+from gender_tfds.command_line import UserError
+from gender_tfds.folder_lock import locked
 from gender_tfds.run_folder import Prediction
 from gender_tfds.saved_run import data_note, load_classifier, load_record
 from trainer import calibration, explain, judgement_plots, metrics, mistakes, model_card, report, slices
@@ -43,6 +46,9 @@ def predict_split(
 
     Returns:
       A table with the columns of `Prediction` and `TRUTH`.
+
+    Raises:
+      UserError: no faces, labels that are no class, or a model that gives no numbers.
     """
     total = reading.check_split(builder, split) if folds is None else None
     rows = []
@@ -56,7 +62,16 @@ def predict_split(
                 truth["group"] = truth["group"].decode()
                 rows.append({**dataclasses.asdict(prediction), **truth})
             bar.update(len(scores))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=[*Prediction.__dataclass_fields__, *TRUTH])
+    if table.empty:
+        raise UserError(f"the data set {builder.info.full_name} has no faces to judge on in the split {split!r}")
+    reading.check_labels(builder, table["label"])
+    if strange := int((~np.isfinite(table["p_female"])).sum()):
+        raise UserError(
+            f"the model gives no number for {strange:,} of {len(table):,} faces of {builder.info.full_name}: it is"
+            " damaged, or its training diverged; train it again"
+        )
+    return table
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -191,7 +206,8 @@ def evaluate_workdir(
       below it, so that the run's own judgement stays.
 
     Raises:
-      UserError: no run folder, no such data set, or no such split; faces to explain on a backend without gradients.
+      UserError: no run folder, or one in which another command works; no such data set, no such split, or a damaged
+        shard; faces to explain on a backend without gradients; a model that gives no numbers.
     """
     if explained:
         explain.check_backend()
@@ -216,7 +232,8 @@ def evaluate_workdir(
         min_confidence=min_confidence,
         explained=explained,
     )
-    return judgement.run(), folder
+    with locked(workdir, "--workdir"), shards.told([builder]):
+        return judgement.run(), folder
 
 
 def evaluation_folder(workdir: pathlib.Path, dataset: str, split: str) -> pathlib.Path:

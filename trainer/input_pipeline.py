@@ -128,7 +128,7 @@ def count_faces(builders: Builders, folds: Sequence[int]) -> list[dict[str, int]
     """Returns, for each data set, the number of faces of each class in some folds, in the order of `faces.GENDERS`.
 
     Raises:
-      UserError: a data set has no face in these folds.
+      UserError: a data set has no face in these folds, or labels that are no class.
     """
     counts = []
     for builder in builders:
@@ -136,6 +136,7 @@ def count_faces(builders: Builders, folds: Sequence[int]) -> list[dict[str, int]
         found = np.concatenate([np.zeros(0, int), *labels.as_numpy_iterator()]).astype(int)
         if not len(found):
             raise UserError(f"the data set {builder.info.full_name} has no faces in the folds {list(folds)}")
+        reading.check_labels(builder, found)
         numbers = np.bincount(found, minlength=len(faces.GENDERS))
         counts.append({gender: int(number) for gender, number in zip(faces.GENDERS, numbers, strict=True)})
     return counts

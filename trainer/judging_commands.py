@@ -93,12 +93,13 @@ def _data(policy: DataPolicy) -> None:
     if policy.predictions and not pathlib.Path(policy.predictions).is_file():
         raise UserError(f"--predictions={policy.predictions} is not a file; give a table of gender-cross-validate")
     with without_native_noise():
-        from gender_tfds import reading
+        from gender_tfds import reading, shards
         from trainer import data_overview
         from trainer.evaluate import read_table
 
     builder = reading.open_built(policy.dataset, policy.data_dir)
-    faces = data_overview.read_faces(builder)
+    with shards.told([builder]):
+        faces = data_overview.read_faces(builder)
     errors = None
     print(data_overview.describe(faces))
     if policy.predictions:

@@ -7,13 +7,16 @@ import pathlib
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
-from gender_tfds import faces, reading, run_folder
+from gender_tfds import faces, reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
+from gender_tfds.folder_lock import locked
 from trainer import distribution, plots
 from trainer.augmentation import make_augmentation
 from trainer.calibration import calibrate
+from trainer.checkpoints import Checkpoints, DivergedError
 from trainer.config import TrainConfig
 from trainer.evaluate import Judgement, evaluation_folder, predict_split
 from trainer.fit import Training
@@ -74,22 +77,28 @@ def train_and_evaluate(
       The content of `metrics.json`.
 
     Raises:
-      UserError: no such data set, settings that exclude each other, or a workdir in use.
+      UserError: no such data set, settings that exclude each other, data that can't be learnt from, a workdir that
+        holds a run or in which another command works, or a damaged shard.
+      DivergedError: the loss is no number any more; the best model of the epochs before is kept.
     """
     workdir = pathlib.Path(workdir).expanduser()
     training, record = prepare_training(config, data_dir, cache_dir)
-    config, builders, classifier = training.config, training.builders, training.classifier
-    prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
-    if (workdir / run_folder.METRICS).is_file():
-        log.info("The run in %s is finished; nothing to resume.", workdir)
-        return json.loads((workdir / run_folder.METRICS).read_text())
+    with locked(workdir, "--workdir"), shards.told(training.builders):
+        prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
+        if (workdir / run_folder.METRICS).is_file():
+            log.info("The run in %s is finished; nothing to resume.", workdir)
+            return json.loads((workdir / run_folder.METRICS).read_text())
+        return _train_and_judge(training, workdir)
 
+
+def _train_and_judge(training: Training, workdir: pathlib.Path) -> dict:
+    config, builders, classifier = training.config, training.builders, training.classifier
     _plot_train_batch(training, workdir)
-    trained = training.run(workdir)
-    classifier.set_weights(trained.best_weights)
-    _calibrate(training, workdir)
-    with atomic_path(workdir / run_folder.MODEL) as partial:
-        classifier.save(partial)
+    try:
+        trained = training.run(workdir)
+    except DivergedError as error:
+        raise DivergedError(f"{error}{_keep_last_good(training, workdir)}") from error
+    _keep(training, trained.best_weights, workdir)
     write_text(workdir / run_folder.LABELS, "".join(f"{gender}\n" for gender in faces.GENDERS))
     title = f"{config.model} on {', '.join(builder.info.full_name for builder in builders)}"
     plots.plot_history(trained.progress.history, trained.progress.best_epoch, workdir, title)
@@ -101,6 +110,24 @@ def train_and_evaluate(
         for builder, folder in reversed(list(zip(builders, folders, strict=True)))
     ]
     return numbers[-1]
+
+
+def _keep(training: Training, weights: list[np.ndarray], workdir: pathlib.Path) -> None:
+    """Writes the model of these weights, calibrated."""
+    training.classifier.set_weights(weights)
+    _calibrate(training, workdir)
+    with atomic_path(workdir / run_folder.MODEL) as partial:
+        training.classifier.save(partial)
+
+
+def _keep_last_good(training: Training, workdir: pathlib.Path) -> str:
+    """Writes the best model of the epochs before a loss that is no number; returns the end of a sentence about it."""
+    checkpoints = Checkpoints(workdir / run_folder.CHECKPOINT, training.config, faces=0)
+    checkpoints.load()
+    if not checkpoints.best_weights:
+        return "; no epoch before it had an end, so there is no model"
+    _keep(training, checkpoints.best_weights, workdir)
+    return f"; {workdir / run_folder.MODEL} is the model of epoch {checkpoints.progress.best_epoch}, the best before it"
 
 
 def _calibrate(training: Training, workdir: pathlib.Path) -> None:

@@ -16,8 +16,9 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
-from gender_tfds import run_folder
+from gender_tfds import run_folder, shards
 from gender_tfds.command_line import UserError
+from gender_tfds.folder_lock import locked
 from gender_tfds.saved_run import load_record
 from trainer.checkpoints import DivergedError
 from trainer.config import TrainConfig
@@ -69,21 +70,37 @@ def tune(
     """
     space = make_space(config, names)
     workdir = pathlib.Path(workdir).expanduser()
-    _, record = prepare_training(config, data_dir, cache_dir)
+    training, record = prepare_training(config, data_dir, cache_dir)
     record |= {"kind": "search", "kind_settings": {"search": ",".join(space)}}
-    prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
+    with locked(workdir, "--workdir"), shards.told(training.builders):
+        prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
+        study = _open_study(workdir, config, space)
+        _search(study, space, config, data_dir, cache_dir, workdir, trials=trials, minutes=minutes)
+        return study
+
+
+def _search(
+    study: optuna.Study,
+    space: Mapping[str, BaseDistribution],
+    config: TrainConfig,
+    data_dir: str | None,
+    cache_dir: str | None,
+    workdir: pathlib.Path,
+    *,
+    trials: int,
+    minutes: float,
+) -> None:
     record = load_record(workdir)
-    study = _open_study(workdir, config, space)
     began = time.monotonic()
     while True:
         done = len(study.get_trials(states=FINISHED))
         if done:  # before the end is looked for: a search may have been killed between a trial and this
             write_results(study, config, record, workdir)
         if done >= trials:
-            return study
+            return
         if minutes and time.monotonic() - began > 60 * minutes:
             log.info("%d of %d trials are finished after %g minutes; --resume goes on.", done, trials, minutes)
-            return study
+            return
         # by what is finished, so that an interrupted search goes on as it would have
         study.sampler = optuna.samplers.TPESampler(seed=config.seed + done)
         trial = study.ask(space)

@@ -267,3 +267,12 @@ def test_an_interrupted_table_of_faces_is_gone_on_with_by_whole_photos(photos, t
         assert run(table, resume=True) == told
         assert table.read_bytes() == whole.read_bytes()
         table.unlink()
+
+
+def test_an_answer_that_is_no_number_is_an_error_and_no_prediction(face):
+    class Diverged(LeftSide):
+        def predict(self, images):
+            return np.full(len(images), np.nan, np.float32)
+
+    assert score([face], Diverged()) == [[{"path": "face.jpg", "error": "the model gives no number for this picture"}]]
+    assert "error" not in score([face])[0][0]

@@ -1,0 +1,42 @@
+"""One command at a time works in a folder: a lock of the operating system's, which dies with the process."""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+import filelock
+
+from gender_tfds.command_line import UserError
+
+LOCK = ".lock"  # stays in the folder: removed, it would let two processes lock two files of one name
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike, name: str) -> Iterator[None]:
+    """Keeps every other command out of a folder, which is made if it is not there.
+
+    Args:
+      folder: local.
+      name: what the folder is called in a sentence, such as `--workdir`.
+
+    Raises:
+      UserError: another process works in it, or it can't be written.
+    """
+    folder = pathlib.Path(folder)
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise UserError(
+            f"{name}={folder} is in use by another command; wait for its end, or give another folder"
+        ) from error
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{name}={folder} is a file, or lies in one; give a folder") from error
+    except OSError as error:
+        raise UserError(f"{name}={folder} can't be written ({error.strerror}); give another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
