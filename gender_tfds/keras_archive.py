@@ -8,6 +8,7 @@ import concurrent.futures
 import json
 import math
 import os
+import pathlib
 import random
 import zipfile
 from typing import Any
@@ -23,7 +24,7 @@ def check_archive(path: str | os.PathLike) -> None:
       ValueError: it would take more; no archive of Keras'.
       Exception: whatever Keras raises for a configuration that it can't make a model of.
     """
-    size = os.stat(path).st_size
+    size = pathlib.Path(path).stat().st_size
     allowed = _FREE + _RATIO * size
     with zipfile.ZipFile(path) as archive:
         # zipfile reads no more of a member than it declares

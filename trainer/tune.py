@@ -103,7 +103,7 @@ def _search(
             return
         # by what is finished, so that an interrupted search goes on as it would have
         study.sampler = optuna.samplers.TPESampler(seed=config.seed + done)
-        trial = study.ask(space)
+        trial = study.ask(dict(space))
         log.info("Trial %d, %d of %d: %s.", trial.number, done + 1, trials, _words(trial.params))
         _run(study, trial, as_config(config, trial.params), data_dir, cache_dir, workdir)
 
