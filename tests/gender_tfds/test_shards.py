@@ -56,7 +56,7 @@ def test_a_damaged_shard_is_named_with_the_command_that_rebuilds_it(shard, tmp_p
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("damage", set(DAMAGE) - {"bits flipped"})
+@pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "bits flipped"])
 def test_a_shard_that_is_not_whole_is_noticed_before_it_is_read(shard, tmp_path, damage):
     # TensorFlow itself passes over the end of a cut shard where only the first faces are taken
     DAMAGE[damage][0](shard)
