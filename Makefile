@@ -221,9 +221,9 @@ model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FA
 	@$(BIN)/gender-train --preset=best --init_from=$(MODEL_RUN)/wide/cnn_gender_classifier.keras \
 		--teacher=$(MODEL_RUN)/wide/cnn_gender_classifier.keras,$(MODEL_RUN)/device/cnn_gender_classifier.keras \
 		--data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/best --resume
-	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/best --output_dir=$(MODEL_RUN)/best/artefacts --formats=float16
+	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/best --output_dir=$(MODEL_RUN)/best/artefacts --formats=int8
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/device --output_dir=$(MODEL_RUN)/device/artefacts --formats=int8,float32
-	@cp $(MODEL_RUN)/best/artefacts/model_float16.tflite $(MODEL_FILES)/gender_accurate_float16.tflite
+	@cp $(MODEL_RUN)/best/artefacts/model_int8.tflite $(MODEL_FILES)/gender_accurate_int8.tflite
 	@cp $(MODEL_RUN)/device/artefacts/model_int8.tflite $(MODEL_FILES)/gender_device_int8.tflite
 	@cp $(MODEL_RUN)/device/artefacts/model_float32.tflite $(MODEL_FILES)/gender_device_float32.tflite
 	@echo "Made $(MODEL_FILES)/gender_*.tflite; measured on test faces in $(MODEL_RUN)/*/metrics.json: update its README.md"

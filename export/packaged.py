@@ -8,7 +8,7 @@ DEFAULT = "device"
 MODELS = {
     DEFAULT: FOLDER / "gender_device_int8.tflite",
     "device_float32": FOLDER / "gender_device_float32.tflite",
-    "accurate": FOLDER / "gender_accurate_float16.tflite",
+    "accurate": FOLDER / "gender_accurate_int8.tflite",
 }
 # what a model may be, in words
 MODEL_KINDS = f"a packaged model ({', '.join(MODELS)}), a .tflite, .onnx or .keras file, or the folder of a SavedModel"
