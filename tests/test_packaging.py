@@ -111,6 +111,26 @@ def test_a_command_leads_to_a_function(command, target):
     assert function in defined, command
 
 
+def promised_tests(readme: str) -> list[tuple[str, str]]:
+    """Returns file and function of the tests that the README's table of promises names."""
+    return re.findall(r"^\| .* \| `([\w/]+\.py)::(test_\w+)` \|$", readme, re.MULTILINE)
+
+
+def test_every_promise_has_its_test():
+    promised = promised_tests((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(promised) > 10
+    missing = [
+        (file, name)
+        for file, name in promised
+        if f"def {name}(" not in (ROOT / "tests" / file).read_text(encoding="utf-8")
+    ]
+    assert missing == []
+    # the planted failure: a row whose test is gone
+    assert promised_tests("| it flies | `test_packaging.py::test_it_flies` |") == [
+        ("test_packaging.py", "test_it_flies")
+    ]
+
+
 def requirements() -> list[Requirement]:
     """Returns what setup.cfg asks for, the `dev` extra included: the lock serves tests too."""
     lists = [setup_cfg()["options"]["install_requires"], setup_cfg()["options.extras_require"]["dev"]]
