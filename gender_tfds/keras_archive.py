@@ -32,6 +32,7 @@ def check_archive(path: str | os.PathLike) -> None:
         if unpacked > allowed:
             raise ValueError(f"its {size:,} bytes would unpack to {unpacked:,}")
         config = json.loads(archive.read("config.json"))
+    config.pop("compile_config", None)  # an optimizer is not read, and could not be made without room for it
     # Keras collects variables that have no values yet in a state of the thread, and gives them values at the next
     # occasion: in a thread of its own there is none.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

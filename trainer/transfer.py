@@ -98,7 +98,7 @@ def extract_features(config: TrainConfig, pixels: keras.KerasTensor) -> keras.Ke
         given = [preprocessed if x is pixels else x for x in inputs]
         if not isinstance(layer, keras.Sequential):
             return layer(*given, **options)
-        (x,) = inputs
+        (x,) = given
         for part in layer.layers:
             x = part(x)
         return x

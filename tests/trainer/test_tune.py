@@ -60,7 +60,8 @@ def pretended(monkeypatch):
 
     def prepared(config, data_dir, cache_dir):
         _, record = prepare(config, data_dir, cache_dir)
-        return types.SimpleNamespace(run=lambda folder, callbacks: run(config, folder, callbacks)), record
+        training = types.SimpleNamespace(run=lambda folder, callbacks: run(config, folder, callbacks), builders=[])
+        return training, record
 
     def run(config, folder, callbacks):
         trainings.append(config)
