@@ -5,12 +5,12 @@ import json
 import os
 import pathlib
 import threading
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from export.associated_files import read_metadata
 from export.metadata import METADATA, check_metadata, make_metadata, not_ours
 from export.onnx_predictor import OnnxPredictor
 from export.packaged import MODEL_KINDS
@@ -50,10 +50,10 @@ class TFLitePredictor:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            with zipfile.ZipFile(path) as archive:
-                self.metadata = check_metadata(json.loads(archive.read(METADATA)))
+            content = path.read_bytes()
+            self.metadata = check_metadata(read_metadata(content))
             # by content: LiteRT opens no path that is not UTF-8
-            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads or os.cpu_count())
+            self._interpreter = Interpreter(model_content=content, num_threads=threads or os.cpu_count())
             with without_native_noise():
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]

@@ -1,11 +1,9 @@
 """Emit a `.tflite` file: built-in operators only, batch 1 and resizable, with labels and input size inside."""
 
 import functools
-import json
 import os
 import pathlib
 import tempfile
-import zipfile
 from typing import Any
 
 import keras
@@ -14,8 +12,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
-from export.metadata import METADATA
-from gender_tfds import run_folder
+from export.associated_files import append_files
 from gender_tfds.terminal import without_native_noise
 
 
@@ -48,7 +45,7 @@ def emit_tflite(
         os.fspath(path), format="litert", input_signature=signature, verbose=False, target_spec=target, **options
     )
     _make_resizable(path)
-    _append_metadata(path, metadata)
+    append_files(path, metadata)
 
 
 def emit_int8(model: keras.Model, path: str | os.PathLike, metadata: dict[str, Any], calibration: np.ndarray) -> None:
@@ -79,15 +76,7 @@ def emit_int8(model: keras.Model, path: str | os.PathLike, metadata: dict[str, A
             content = converter.convert()
     pathlib.Path(path).write_bytes(content)
     _make_resizable(path)
-    _append_metadata(path, metadata)
-
-
-def _append_metadata(path: str | os.PathLike, metadata: dict[str, Any]) -> None:
-    # Files appended as an uncompressed zip archive are what TensorFlow Lite calls associated files.
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
-        # without a time of day: the same run gives the same bytes
-        archive.writestr(zipfile.ZipInfo(METADATA), json.dumps(metadata, indent=2))
-        archive.writestr(zipfile.ZipInfo(run_folder.LABELS), "".join(f"{label}\n" for label in metadata["labels"]))
+    append_files(path, metadata)
 
 
 emit_float16 = functools.partial(emit_tflite, weights="float16")

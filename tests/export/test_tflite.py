@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 
 from export import export_model, tflite
+from export.associated_files import CHECKSUM
 from export.metadata import METADATA
 from export.predictor import decode_all, load_predictor
 from gender_tfds import faces, run_folder
@@ -71,7 +72,7 @@ def test_without_make_resizable_it_takes_one_picture_only(model, facts, tmp_path
 def test_labels_and_metadata_are_inside(path, facts):
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        assert sorted(archive.namelist()) == sorted([METADATA, run_folder.LABELS])
+        assert sorted(archive.namelist()) == sorted([METADATA, run_folder.LABELS, CHECKSUM])
         assert archive.read(run_folder.LABELS) == b"male\nfemale\n"
         assert json.loads(archive.read(METADATA)) == facts
     assert facts["labels"] == list(faces.GENDERS)
