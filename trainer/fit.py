@@ -104,8 +104,9 @@ class Training:
         trained = with_precision(classifier, self.precision)
         if config.frozen_epochs:
             transfer.unfreeze(trained, 0 if phase.frozen else config.unfrozen)
-        augmentation = make_augmentation(config, phase.image_size)
-        model = make_training_model(trained, augmentation, self._teachers())
+        teachers = self._teachers()
+        image_size = teachers[0].input_shape[1] if teachers else phase.image_size  # of the pictures that are shown
+        model = make_training_model(trained, make_augmentation(config, image_size), teachers)
         model.compile(
             optimizer=make_optimizer(
                 config, steps, phase.schedule[1] - phase.schedule[0], phase.learning_rate, self.precision
@@ -127,7 +128,7 @@ class Training:
                 config,
                 counts,
                 shown,
-                image_size=phase.image_size,
+                image_size=image_size,
                 cache_dir=self.cache_dir,
                 epochs=range(first, phase.end),
             ),
@@ -135,7 +136,7 @@ class Training:
             initial_epoch=first,
             epochs=phase.end,
             validation_data=input_pipeline.make_validation_dataset(
-                self.builders, config, validation, image_size=phase.image_size, cache_dir=self.cache_dir
+                self.builders, config, validation, image_size=image_size, cache_dir=self.cache_dir
             ),
             callbacks=[*callbacks, *([_PlateauRate(checkpoints, phase)] if config.schedule == "plateau" else [])],
             shuffle=False,
@@ -143,14 +144,15 @@ class Training:
         )
 
     def _teachers(self) -> list[keras.Model]:
-        teachers = [(path, load_classifier(path)) for path in self.config.teacher]
-        for path, teacher in teachers:
-            if teacher.input_shape[1] != self.config.image_size or self.config.start_size:
-                raise UserError(
-                    f"--teacher={path} takes pictures of {teacher.input_shape[1]} pixels; give that as --image_size,"
-                    " and no --start_size"
-                )
-        return [with_precision(teacher, self.precision) for _, teacher in teachers]
+        size = self.config.image_size
+        teachers = [load_classifier(path) for path in self.config.teacher]
+        sizes = {teacher.input_shape[1] for teacher in teachers}
+        if sizes and (len(sizes) > 1 or not size <= max(sizes) <= 2 * size or self.config.start_size):
+            raise UserError(
+                f"--teacher={','.join(self.config.teacher)} take pictures of {', '.join(map(str, sorted(sizes)))} pixels;"
+                f" give teachers of one size, which is --image_size={size} or up to twice as large, and no --start_size"
+            )
+        return [with_precision(teacher, self.precision) for teacher in teachers]
 
 
 class _HistoryFile(keras.callbacks.Callback):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers
 
+from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_classifier
 from trainer import transfer
 from trainer.config import TrainConfig
@@ -80,12 +81,26 @@ def build_model(config: TrainConfig) -> keras.Model:
     """Returns the model to train, in float32: of `config.model`, or the one in the file `config.init_from`.
 
     Raises:
-      UserError: the file is not a face classifier, has no base to freeze, or holds no weights for `config.model`.
+      UserError: the file is not a face classifier, has no base to freeze, holds no weights for `config.model`, or fits
+        no pictures of `config.image_size`.
     """
-    model = load_classifier(config.init_from) if config.init_from else MODELS[config.model](config)
+    model = _load_at_size(config.init_from, config.image_size) if config.init_from else MODELS[config.model](config)
     if config.frozen_epochs:
         transfer.base_layers(model)  # which raises, before the run folder is touched
     return model
+
+
+def _load_at_size(path: str, size: int) -> keras.Model:
+    model = load_classifier(path)
+    own = model.input_shape[1]
+    if own == size:
+        return model
+    try:
+        resized = keras.models.clone_model(model, input_tensors=keras.Input((size, size, 3), name="pixels"))
+        resized.set_weights(model.get_weights())
+    except ValueError as error:  # behind a flatten each place has weights of its own
+        raise UserError(f"--init_from={path} fits pictures of {own} pixels alone; give --image_size={own}") from error
+    return resized
 
 
 def with_precision(model: keras.Model, policy: str) -> keras.Model:
@@ -118,13 +133,16 @@ def make_training_model(
 
     Args:
       classifier: a functional model whose last layer is dense.
-      augmentation: of `trainer.augmentation.make_augmentation`, for the classifier's input size.
-      teachers: models of the same input size, not trained; they see what the classifier sees.
+      augmentation: of `trainer.augmentation.make_augmentation`, for pictures of the classifier's input size, or of the
+        teachers', if that is up to twice as large; the classifier then sees the same changed picture, smaller.
+      teachers: models of one input size, not trained.
     """
-    pixels = keras.Input(classifier.input_shape[1:], name="pixels")
+    pixels = keras.Input(augmentation.input_shape[1:], name="pixels")
     x, share = augmentation(pixels)
     body = keras.Model(classifier.input, [classifier.output, classifier.layers[-1].input], name="classifier")
-    score, features = body(x)
+    size = classifier.input_shape[1]
+    # between one and two times the size, bilinear is all but the area average that scoring takes, and the same at two
+    score, features = body(x if x.shape[1] == size else layers.Resizing(size, size, dtype="float32")(x))
     age = layers.Dense(1, name="age", dtype="float32")(features)
     opinion = score
     if teachers:

@@ -11,6 +11,7 @@ import pytest
 from gender_tfds import run_folder
 from gender_tfds.command_line import UserError
 from trainer.config import TrainConfig
+from trainer.models import build_model
 from trainer.train import train_and_evaluate
 
 TINY = TrainConfig(model="resnet", width=8, depth=("1", "1"), image_size=48, batch_size=32, epochs=3)
@@ -84,11 +85,13 @@ def test_a_time_limit_keeps_what_was_learnt(train):
     assert json.loads((workdir / run_folder.METRICS).read_text())["n"]
 
 
-def test_a_teacher_changes_what_is_learnt_and_must_fit(train, trained_run):
+def test_a_teacher_changes_what_is_learnt_and_must_fit(train, trained_run, tmp_path):
     plain = _history(train("plain", image_size=32, epochs=1))
     taught = _history(train("taught", image_size=32, epochs=1, teacher=(str(trained_run / run_folder.MODEL),)))
-    assert plain["loss"][0] != taught["loss"][0]
-    with pytest.raises(UserError, match="takes pictures of 32 pixels; give that as --image_size"):
+    build_model(TINY).save(tmp_path / "larger.keras")
+    larger = _history(train("larger", image_size=32, epochs=1, teacher=(str(tmp_path / "larger.keras"),)))
+    assert len({plain["loss"][0], taught["loss"][0], larger["loss"][0]}) == 3
+    with pytest.raises(UserError, match="take pictures of 32 pixels; give teachers of one size, which is --image_size=48"):
         train("other", teacher=(str(trained_run / run_folder.MODEL),))
 
 

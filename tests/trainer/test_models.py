@@ -1,5 +1,7 @@
 """Every model: [0, 255] in, a probability out, in float32, whatever it was trained in; and it survives its file."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -125,6 +127,19 @@ def test_teachers_give_their_mean_opinion_and_do_not_learn(images):
     assert len(model.trainable_variables) == len(classifier.trainable_variables) + 2
 
 
+def test_a_model_smaller_than_its_teachers_sees_their_pictures_averaged_down(images):
+    teacher, classifier = (build_model(TrainConfig(model="resnet", width=8, image_size=size)) for size in (64, 32))
+    scores = _training_model(classifier, [teacher]).predict(images, verbose=0)
+    mean_of_four = images.reshape(len(images), 32, 2, 32, 2, 3).mean(axis=(2, 4))
+    for name, expected in (
+        ("p_female", classifier.predict(mean_of_four, verbose=0)),
+        ("teacher", teacher.predict(images, verbose=0)),
+    ):
+        np.testing.assert_allclose(scores[:, OUTPUTS.index(name)], expected[:, 0], rtol=1e-4)
+    corners = classifier.predict(images[:, ::2, ::2], verbose=0)[:, 0]
+    assert np.abs(scores[:, OUTPUTS.index("p_female")] - corners).max() > 1e-3
+
+
 def test_a_residual_networks_weights_fit_every_size_and_its_settings_shape_it():
     small, large = (build_model(TrainConfig(model="resnet", image_size=size)) for size in (48, 96))
     large.set_weights(small.get_weights())
@@ -144,12 +159,18 @@ def test_the_deeper_cnns_settings_shape_it():
     assert [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)] == [0.3]
 
 
-def test_a_saved_model_is_taken_with_its_size(tmp_path):
-    model = MODELS["seed_cnn"](TrainConfig(image_size=48))
-    model.save(tmp_path / "model.keras")
-    started = build_model(TrainConfig(init_from=str(tmp_path / "model.keras"), image_size=64))
-    assert started.input_shape == (None, 48, 48, 3)
-    np.testing.assert_array_equal(started.get_weights()[0], model.get_weights()[0])
+def test_a_saved_model_is_taken_at_every_size_that_its_weights_fit(tmp_path):
+    for name in ("resnet", "seed_cnn"):
+        MODELS[name](TrainConfig(model=name, image_size=48)).save(tmp_path / f"{name}.keras")
+    start = TrainConfig(init_from=str(tmp_path / "resnet.keras"), image_size=64)
+    started, saved = build_model(start), keras.saving.load_model(start.init_from)
+    assert started.input_shape == (None, 64, 64, 3)
+    for ours, theirs in zip(started.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    start = dataclasses.replace(start, init_from=str(tmp_path / "seed_cnn.keras"))  # which flattens
+    assert build_model(dataclasses.replace(start, image_size=48)).input_shape == (None, 48, 48, 3)
+    with pytest.raises(UserError, match="fits pictures of 48 pixels alone; give --image_size=48"):
+        build_model(start)
 
 
 def test_a_file_that_is_no_classifier_is_refused(tmp_path):
