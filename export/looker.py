@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.score_config import ScoreConfig
-from gender_tfds.images_cv import decode, resize
+from gender_tfds.images_cv import decode, reduction_for, resize
 
 if TYPE_CHECKING:
     from export.detector import FaceDetector
@@ -25,6 +25,8 @@ class Looker:
 
     def __init__(self, config: ScoreConfig) -> None:
         self._config = config
+        # a reduced picture does not tell its sides
+        self._reduces = config.scaled_decoding and not {"width", "height"} & set(config.columns)
         self._own = threading.local()
         if config.finds_faces:
             self._detector()  # fails here, with one sentence, and not in every thread
@@ -45,10 +47,11 @@ class Looker:
         try:
             if self._config.finds_faces:
                 return self._look_for_faces(row, encoded, metadata)
-            image = decode(encoded)
+            size = metadata["image_size"]
+            image = decode(encoded, reduction_for(encoded, size) if self._reduces else 1)
         except ValueError as error:
             return self.failed(row, error), []
-        return [row | self._sides(*image.shape[1::-1])], [resize(image, metadata["image_size"])]
+        return [row | self._sides(*image.shape[1::-1])], [resize(image, size)]
 
     def failed(self, row: dict[str, Any], error: Exception) -> list[dict[str, Any]]:
         """Returns the one row of a picture that has no prediction."""

@@ -12,8 +12,8 @@ cv2.setNumThreads(1)
 
 NUDGE = np.float32(5e-3)  # added to a level before it is rounded, here and in images_tf
 
-
-_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+_SPARE = 1.5  # times a size that a reduced picture's sides have at least, so that averages of areas are left to take
 
 
 def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
@@ -40,6 +40,27 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
             raise ValueError("HEIC, which OpenCV can't decode; convert it to JPEG")
         raise ValueError("not a picture that OpenCV can decode, or damaged")
     return image if reduction == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def reduction_for(encoded: bytes, size: int) -> int:
+    """Returns by how much a JPEG's sides may be reduced in decoding, 1, 2, 4 or 8, for a crop of `size` pixels.
+
+    libjpeg then leaves out the frequencies that the smaller picture can't show, and the work for them. The crop differs
+    a little from that of the whole picture. 1 for what is no JPEG.
+    """
+    side = _shorter_side(encoded)
+    return next((reduction for reduction in _REDUCED if side >= _SPARE * size * reduction), 1)
+
+
+def _shorter_side(encoded: bytes) -> int:
+    """Returns the shorter side that a JPEG's frame header tells; 0 for other bytes. After ITU-T T.81, annex B."""
+    at = 2 if encoded.startswith(b"\xff\xd8") else len(encoded)
+    while encoded[at : at + 1] == b"\xff":
+        marker = encoded[at + 1 : at + 2]
+        if b"\xc0" <= marker <= b"\xcf" and marker not in (b"\xc4", b"\xc8", b"\xcc"):
+            return min(int.from_bytes(encoded[at + 5 : at + 7]), int.from_bytes(encoded[at + 7 : at + 9]))
+        at += 2 + int.from_bytes(encoded[at + 2 : at + 4])
+    return 0
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

@@ -22,3 +22,9 @@ def test_flags_are_those_that_differ_from_the_defaults():
     assert ScoreConfig().flags() == []
     config = ScoreConfig(tta=True, columns=("width", "height"), threshold=0.4)
     assert config.flags() == ["--threshold=0.4", "--tta=True", "--columns=width,height"]
+
+
+def test_scaled_decoding_and_a_detector_exclude_each_other():
+    assert ScoreConfig(scaled_decoding=True).checked().scaled_decoding
+    with pytest.raises(UserError, match="--detector=yunet chooses by itself how large"):
+        ScoreConfig(scaled_decoding=True, detector="yunet").checked()

@@ -110,6 +110,27 @@ def test_what_is_no_picture_is_a_value_error(encoded):
         images_cv.decode_and_resize(encoded, 32)
 
 
+@pytest.mark.parametrize(
+    ("sides", "size", "reduction"),
+    [((200, 200), 64, 2), ((200, 190), 64, 1), ((200, 200), 96, 1), ((8000, 6000), 64, 8), ((384, 999), 64, 4)],
+)
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0" + bytes(300)}])
+def test_a_jpeg_is_reduced_as_far_as_leaves_half_as_much_again(sides, size, reduction, options):
+    encoded = encode(PIL.Image.new("RGB", sides), "JPEG", **options)
+    assert images_cv.reduction_for(encoded, size) == reduction
+    small = images_cv.decode(encoded, reduction)
+    assert small.shape[:2] == tuple(-(-side // reduction) for side in sides[::-1])
+    assert min(small.shape[:2]) >= 1.5 * size or reduction == 1
+
+
+@pytest.mark.parametrize(
+    "encoded", [*DAMAGED.values(), encode(draw_face(0), "PNG"), ENCODED[:150], b"\xff\xd8\xff\xe0\0\0" * 9, b"\xff\xd8\xff"]
+)
+def test_what_tells_no_sides_is_not_reduced(encoded):
+    expected = 2 if encoded == DAMAGED["cut JPEG"] else 1  # whose header is whole
+    assert images_cv.reduction_for(encoded, 32) == expected
+
+
 def test_a_picture_longer_than_asked_for_shrinks_and_another_stays_as_it_is():
     image = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
     small, scale = images_cv.shrink(image, 200)
