@@ -203,11 +203,13 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 	@cd $(WEB_MODULES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web $(if $(WEB_MODEL),--model='$(WEB_MODEL)')
 
-# ---- The packaged models, in export/models: the preset wide teaches device, and both teach best, which is `accurate`.
-# Hours on two cores; interrupted, the same command goes on.
+# ---- The packaged models, in export/models: the preset wide teaches small, both teach best, which is `accurate`, and best
+# and small teach device. Hours on two cores; interrupted, the same command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models
+train_model = $(BIN)/gender-train --preset=$(1) --data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/$(1) --resume $(TRAIN_FLAGS)
+trained = $(MODEL_RUN)/$(1)/cnn_gender_classifier.keras
 
 model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FAIRFACE_DIR=folder
 	@for folder in '$(UTKFACE_DIR)' '$(FAIRFACE_DIR)'; do if [ ! -d "$$folder" ]; then \
@@ -215,12 +217,10 @@ model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FA
 		exit 2; fi; done
 	@$(BIN)/tfds build --data_dir=$(MODEL_RUN)/data --manual_dir='$(UTKFACE_DIR)' --imports=gender_tfds.utkface utkface
 	@$(BIN)/tfds build --data_dir=$(MODEL_RUN)/data --manual_dir='$(FAIRFACE_DIR)' --imports=gender_tfds.fairface fairface
-	@$(BIN)/gender-train --preset=wide --data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/wide --resume
-	@$(BIN)/gender-train --preset=device --teacher=$(MODEL_RUN)/wide/cnn_gender_classifier.keras \
-		--data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/device --resume
-	@$(BIN)/gender-train --preset=best --init_from=$(MODEL_RUN)/wide/cnn_gender_classifier.keras \
-		--teacher=$(MODEL_RUN)/wide/cnn_gender_classifier.keras,$(MODEL_RUN)/device/cnn_gender_classifier.keras \
-		--data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/best --resume
+	@$(call train_model,wide)
+	@$(call train_model,small) --teacher=$(call trained,wide)
+	@$(call train_model,best) --init_from=$(call trained,wide) --teacher=$(call trained,wide),$(call trained,small)
+	@$(call train_model,device) --init_from=$(call trained,small) --teacher=$(call trained,best),$(call trained,small)
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/best --output_dir=$(MODEL_RUN)/best/artefacts --formats=int8
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/device --output_dir=$(MODEL_RUN)/device/artefacts --formats=int8,float32
 	@cp $(MODEL_RUN)/best/artefacts/model_int8.tflite $(MODEL_FILES)/gender_accurate_int8.tflite

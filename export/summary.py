@@ -33,8 +33,9 @@ class Summary:
 
     def line(self) -> str:
         """Returns the counts in a line, such as `12 errors, 1,000 female, 30 male`."""
-        counts = {**self.genders, "errors": sum(self.errors.values())}
-        return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()) if number or name == "errors")
+        errors = sum(self.errors.values())
+        counts = [("error" if errors == 1 else "errors", errors), *sorted(self.genders.items())]
+        return ", ".join(f"{number:,} {name}" for name, number in counts)
 
     def table(self) -> str:
         """Returns the counts as lines with shares, errors by reason."""

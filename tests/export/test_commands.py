@@ -69,7 +69,7 @@ def test_scoring_with_errors_ends_with_3(command, pictures, capsys):
     (pictures / "2.jpg").write_bytes(b"")
     assert commands.score(line(command)) == 3
     assert [row["error"] for row in rows(command["--output"])] == ["", "", "the file is empty", "", ""]
-    assert "1 errors" in capsys.readouterr().err
+    assert "1 error," in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
