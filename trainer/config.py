@@ -28,7 +28,8 @@ class TrainConfig:
 
     model: str = setting("seed_cnn", "architecture", choices=tuple(ARCHITECTURES))
     init_from: str | None = setting(
-        None, "start from this .keras file's architecture and weights instead of from --model; at --image_size, as all runs"
+        None,
+        "start from this .keras file's architecture and weights instead of from --model; at --image_size, as all runs",
     )
     image_size: int = setting(64, "height and width of the model's input in pixels", lower=32, upper=1024)
     width: int = setting(32, "channels of the first stage; each later stage has twice as many", lower=4, upper=1024)

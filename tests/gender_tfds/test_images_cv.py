@@ -124,7 +124,8 @@ def test_a_jpeg_is_reduced_as_far_as_leaves_half_as_much_again(sides, size, redu
 
 
 @pytest.mark.parametrize(
-    "encoded", [*DAMAGED.values(), encode(draw_face(0), "PNG"), ENCODED[:150], b"\xff\xd8\xff\xe0\0\0" * 9, b"\xff\xd8\xff"]
+    "encoded",
+    [*DAMAGED.values(), encode(draw_face(0), "PNG"), ENCODED[:150], b"\xff\xd8\xff\xe0\0\0" * 9, b"\xff\xd8\xff"],
 )
 def test_what_tells_no_sides_is_not_reduced(encoded):
     expected = 2 if encoded == DAMAGED["cut JPEG"] else 1  # whose header is whole

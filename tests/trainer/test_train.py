@@ -23,7 +23,7 @@ from gender_tfds.features import Face
 from gender_tfds.folder_lock import LOCK
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_workdir
-from trainer.train import train_and_evaluate
+from trainer.train import prepare_training, train_and_evaluate
 
 SMALL = TrainConfig(image_size=32, batch_size=32, epochs=2)
 TIMES = ["seconds", "images_per_second"]
@@ -75,7 +75,9 @@ def test_two_runs_with_the_same_seed_are_equal_and_with_another_seed_are_not(dat
     pd.testing.assert_frame_equal(_history(tmp_path / "again"), _history(trained_run))
     ours, theirs = (pd.read_csv(folder / run_folder.PREDICTIONS) for folder in (tmp_path / "again", trained_run))
     pd.testing.assert_frame_equal(ours, theirs)
-    train_and_evaluate(dataclasses.replace(SMALL, seed=1, epochs=1), str(data_dir), tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    training, _ = prepare_training(dataclasses.replace(SMALL, seed=1, epochs=1), str(data_dir), None)
+    training.run(tmp_path / "other")
     assert not _history(tmp_path / "other").equals(_history(trained_run).head(1))
 
 
