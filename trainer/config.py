@@ -29,7 +29,7 @@ class TrainConfig:
     model: str = setting("seed_cnn", "architecture", choices=tuple(ARCHITECTURES))
     init_from: str | None = setting(
         None,
-        "start from this .keras file's architecture and weights instead of from --model; at --image_size, as all runs",
+        "start from architecture and weights of this .keras file instead of from --model; at --image_size, too",
     )
     image_size: int = setting(64, "height and width of the model's input in pixels", lower=32, upper=1024)
     width: int = setting(32, "channels of the first stage; each later stage has twice as many", lower=4, upper=1024)
@@ -91,8 +91,8 @@ class TrainConfig:
     )
     teacher: tuple[str, ...] = setting(
         (),
-        ".keras files, separated by commas, whose mean opinion of each training picture is a part of its target; they may"
-        " take pictures up to twice as large as the model's, which then learns from those, averaged down",
+        ".keras files, separated by commas, whose mean opinion of each training picture is a part of its target; they"
+        " may take pictures up to twice as large as the model's, which then learns from those, averaged down",
     )
     teacher_weight: float = setting(0.5, "the part of the target that is the teachers' opinion", lower=0, upper=1)
     early_stopping: int = setting(
