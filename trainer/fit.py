@@ -150,8 +150,8 @@ class Training:
         if sizes and (len(sizes) > 1 or not size <= max(sizes) <= 2 * size or self.config.start_size):
             own = ", ".join(map(str, sorted(sizes)))
             raise UserError(
-                f"--teacher={','.join(self.config.teacher)} take pictures of {own} pixels; give teachers of one size, which"
-                f" is --image_size={size} or up to twice as large, and no --start_size"
+                f"--teacher={','.join(self.config.teacher)} take pictures of {own} pixels; give teachers of one size,"
+                f" which is --image_size={size} or up to twice as large, and no --start_size"
             )
         return [with_precision(teacher, self.precision) for teacher in teachers]
 
