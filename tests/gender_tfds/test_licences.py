@@ -28,6 +28,7 @@ def test_that_of_the_data_is_said(dataset, said):
 def test_that_of_what_training_started_from_is_said_too():
     assert "started from" not in licences(_record())
     assert "started from older.keras, whose data's licence holds too" in licences(_record(init_from="older.keras"))
+    assert "from runs/older.keras, whose" in licences(_record(init_from="/home/me/runs/older.keras"))
     assert "ImageNet, whose pictures may be used for non-comm" in licences(_record(pretrained="imagenet"))
     assert "started from base.keras, whose data's licence" in licences(_record(pretrained="base.keras"))
     older = _record()
