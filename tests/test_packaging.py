@@ -3,9 +3,11 @@
 import ast
 import configparser
 import csv
+import importlib
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from gender_tfds.command_line import Command, UserError
 from gender_tfds.drawn_faces.picture import encode_face
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -200,6 +203,36 @@ def test_a_command_leads_to_a_function(command, target):
     assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
     defined |= {name.id for node in assigned for name in ast.walk(node) if isinstance(name, ast.Name)}
     assert function in defined, command
+
+
+def faults_of_help(command: Command, text: str) -> list[str]:
+    """Returns what `--help` lacks: the name and what it does, an example that parses, each flag with its meaning."""
+    found = []
+    if not re.match(rf"{re.escape(command.name)}: [a-z].*[^.]$", command.help().partition("\n\n")[0], re.DOTALL):
+        found.append("summary")
+    try:
+        command.parse(shlex.split(command.example.removeprefix(f"{command.name} ")))
+    except UserError as error:
+        found.append(f"example: {error}")
+    if f"\nExample:\n  {command.name} " not in text + " ":
+        found.append("no example")
+    lines = text.partition("\nFlags:\n")[2].partition("\n\n")[0].splitlines()
+    names = [number for number, line in enumerate(lines) if line.startswith("  --")]
+    return found + [lines[n] for n in names if not lines[n + 1].startswith(" " * 6)] + ["no flags"] * (not names)
+
+
+@pytest.mark.parametrize("target", console_scripts().values())
+def test_every_help_has_one_form(target, capsys):
+    module, _, function = target.partition(":")
+    run = getattr(importlib.import_module(module), function)
+    assert run(["--help"]) == 0
+    assert faults_of_help(run.__self__, capsys.readouterr().out) == []
+
+
+def test_a_help_of_another_form_is_noticed():
+    bare = Command(name="gender-x", summary="Does it.", example="gender-x --y=1", settings=(), main=print)
+    faults = faults_of_help(bare, "gender-x: Does it.")
+    assert [fault.partition(":")[0] for fault in faults] == ["summary", "example", "no example", "no flags"]
 
 
 def promised_tests(readme: str) -> list[tuple[str, str]]:
