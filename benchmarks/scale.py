@@ -6,7 +6,7 @@ The pictures are hard links to 64 drawn faces, under names of UTKFace, in FOLDER
 left out. Each part works in a process of its own, which tells records, CPU seconds and memory at each tenth:
 - build: `tfds build utkface` of so many pictures. Builds of a tenth, two, five and ten tenths, less what a build of a
   hundredth takes, its start. Groups of near duplicates are read from a list, for copies would all be one group;
-- duplicates: the search for them on drawn hashes of 256 bits, alike as faces' are, so many, and tenths of that as in build;
+- duplicates: the search for them, as in build, on drawn hashes that are as much alike as those of faces;
 - input: batches to train on, 64 pixels, from the built records, no cache, shuffled; as many epochs as it takes;
 - score: gender-score's engine with the packaged model `device`, one thread, from the folder's listing to a CSV.
 Prints the time of a picture in each part of the way, the first tenth's = 1, and memory at its end. What follows for

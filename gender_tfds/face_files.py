@@ -34,7 +34,8 @@ def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[lis
                 results.append(str(reason))
         return results
 
-    found, skipped = [], Counter()
+    found: list[Face] = []
+    skipped: Counter[str] = Counter()
     with tqdm.tqdm(desc="Reading faces", total=len(items), disable=None) as bar:
         for results in in_threads(attempt, items, _CHUNK):
             found += [result for result in results if isinstance(result, Face)]
