@@ -78,10 +78,8 @@ def export(name: str) -> Iterator[str]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "models", nargs="*", metavar="MODEL", choices=MODELS, default=list(MODELS), help="all if left out"
-    )
-    for name in parser.parse_args().models:
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(MODELS)}; all if left out")
+    for name in parser.parse_args().models or MODELS:
         for said in export(name):
             print(f"{name}: {said}", flush=True)
 

@@ -43,7 +43,7 @@ DUPLICATES = """
 import numpy as np
 from gender_tfds.duplicates import close_pairs
 # two faces agree in a band of ten places as often as if each place had this probability: measured on UTKFace
-hashes = np.random.default_rng(0).random((int(sys.argv[1]), 256), np.float32) < 0.714
+hashes = np.random.default_rng(0).integers(0, 256, (int(sys.argv[1]), 256), np.uint8) < 0.714 * 256
 copies = len(hashes) // 10
 hashes[-copies:] = hashes[:copies]
 mark(0)
