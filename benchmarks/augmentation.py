@@ -6,6 +6,7 @@ Prints, at 64 and 96 pixels, the share of a step that each option takes: by itse
 one, by itself with ours, and all of ours together. Times of one picture are taken in turns in one process.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -51,6 +52,7 @@ KERAS = {
 
 def main() -> None:
     """Measures and prints."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for size in (64, 96):
         _compare(size)
 

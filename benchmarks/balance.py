@@ -1,13 +1,13 @@
 """Claim: class weights, over- and undersampling raise the recall of a class that is rare in training.
 
-    python benchmarks/balance.py DATA_DIR [EPOCHS]
+    python benchmarks/balance.py DATA_DIR [--epochs=10]
 
 Takes UTKFace, built in DATA_DIR, keeps one woman in five of the training and validation faces, trains the seed recipe
 without and with each remedy, and prints the recall of each class on all test faces.
 """
 
+import argparse
 import pathlib
-import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -44,13 +44,17 @@ class UtkfaceThinned(FaceBuilder):
                 yield Face(image=example["image"], **names, **numbers)
 
 
-def main(data_dir: str, epochs: int) -> None:
+def main() -> None:
     """Builds, trains, prints."""
-    UtkfaceThinned.source = reading.open_built("utkface", data_dir)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_dir")
+    parser.add_argument("--epochs", type=int, default=10)
+    flags = parser.parse_args()
+    UtkfaceThinned.source = reading.open_built("utkface", flags.data_dir)
     with tempfile.TemporaryDirectory() as folder:
         UtkfaceThinned(data_dir=folder).download_and_prepare()
         for balance in ("none", "class_weights", "oversample", "undersample"):
-            config = TrainConfig(dataset=UtkfaceThinned.name, epochs=epochs, balance=balance)
+            config = TrainConfig(dataset=UtkfaceThinned.name, epochs=flags.epochs, balance=balance)
             numbers = train_and_evaluate(config, folder, pathlib.Path(folder) / balance)
             recalls = ", ".join(f"{gender} {numbers[f'recall_{gender}']:.3f}" for gender in faces.GENDERS)
             print(
@@ -61,4 +65,4 @@ def main(data_dir: str, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10)
+    main()

@@ -91,7 +91,7 @@ def measure_group(find: FaceDetector, portraits: list[np.ndarray]) -> None:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("portraits", type=pathlib.Path)
     parser.add_argument("utkface", type=pathlib.Path)
     parser.add_argument("--model", default="accurate")

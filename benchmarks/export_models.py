@@ -8,9 +8,9 @@ export gate says. Formats that round the weights are left out: how much they may
 suite does this for the light models only: all of them take minutes.
 """
 
+import argparse
 import functools
 import pathlib
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -75,12 +75,14 @@ def export(name: str) -> Iterator[str]:
         yield f"{said}, {kind}, {time.perf_counter() - started:.0f} s"
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Measures and prints."""
-    for name in names:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(MODELS)}; all if left out")
+    for name in parser.parse_args().models or MODELS:
         for said in export(name):
             print(f"{name}: {said}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(MODELS))
+    main()

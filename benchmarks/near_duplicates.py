@@ -6,10 +6,10 @@ FOLDER holds `UTKFace/` and `near_duplicates.tsv` (columns group, filename), gro
 the difference hash within 10 of 256 bits. Prints, for several thresholds, how many of its groups are found whole.
 """
 
+import argparse
 import collections
 import csv
 import pathlib
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,8 +17,11 @@ import numpy as np
 from gender_tfds.duplicates import MAX_DISTANCE, close_pairs, difference_hash, group_numbers
 
 
-def main(folder: pathlib.Path) -> None:
+def main() -> None:
     """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    folder = parser.parse_args().folder
     paths = sorted((folder / "UTKFace").iterdir())
     names = [path.name for path in paths]
     with ThreadPoolExecutor() as pool:
@@ -39,4 +42,4 @@ def main(folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main()

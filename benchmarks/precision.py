@@ -5,6 +5,7 @@
 Both models take turns on one resident batch in one process, so that the machine's noise hits both.
 """
 
+import argparse
 import dataclasses
 import statistics
 import time
@@ -22,6 +23,7 @@ STEPS, ROUNDS = 4, 5
 
 def main() -> None:
     """Measures and prints."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     config = TrainConfig()
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.batch_size, config.image_size, config.image_size, 3), np.uint8)

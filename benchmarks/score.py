@@ -85,7 +85,7 @@ for file in open(sys.argv[1]).read().split("\\n"):
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--keras", type=pathlib.Path, help="the .keras file of the same run")

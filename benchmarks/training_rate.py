@@ -30,14 +30,15 @@ from trainer.objective import Objective
 SECONDS = 10  # of each run
 
 
-def _settings(preset: str) -> TrainConfig:
+def settings(preset: str, dataset: str = "utkface") -> TrainConfig:
+    """Returns a preset's settings, for one data set, without a teacher, at the full size of the pictures."""
     line = [f"--flagfile={PRESETS / preset}.flags", "--workdir=none"]
     (config,) = [one for one in TRAIN.parse(line) if isinstance(one, TrainConfig)]
-    return dataclasses.replace(config, dataset="utkface", dataset_weights=(), teacher=(), start_size=0, epochs=1000)
+    return dataclasses.replace(config, dataset=dataset, dataset_weights=(), teacher=(), start_size=0, epochs=1000)
 
 
 def _fits(preset: str, data_dir: str) -> dict[str, Callable[[], Any]]:
-    config = _settings(preset)
+    config = settings(preset)
     builders = [open_built("utkface", data_dir)]
     counts = count_faces(builders, config.folds("train"))
     model = make_training_model(build_model(config), make_augmentation(config, config.image_size))

@@ -100,7 +100,7 @@ def report_template(rows: Sequence[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("portraits", type=pathlib.Path)
     parser.add_argument("utkface", type=pathlib.Path)
     parser.add_argument("--node_modules", default="build/web_modules/node_modules")

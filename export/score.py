@@ -1,12 +1,8 @@
 """Score a stream of pictures: rows in the order of the listing, whatever is wrong with a picture."""
 
-import collections
-import itertools
-import os
 import pathlib
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import tqdm
@@ -18,25 +14,7 @@ from export.scorer import CHUNK, Scorer
 from export.summary import Summary
 from export.writers import StdoutWriter, TableWriter
 from gender_tfds.command_line import UserError
-
-_AHEAD = 3  # chunks in work for each thread: enough to never wait, few enough to fit into memory
-
-
-def score_chunks(scorer: Scorer, pictures: Iterable[Picture], threads: int) -> Iterator[list[list[dict[str, Any]]]]:
-    """Yields the rows of pictures in order, those of some pictures at a time; the work is done in threads."""
-    pictures = iter(pictures)
-    with ThreadPoolExecutor(threads, "score") as pool:
-        ahead: collections.deque[Future] = collections.deque()
-        try:
-            while True:
-                while len(ahead) < threads * _AHEAD and (some := list(itertools.islice(pictures, CHUNK))):
-                    ahead.append(pool.submit(scorer.score, some))
-                if not ahead:
-                    return
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
+from gender_tfds.threads import in_threads
 
 
 def score_listing(
@@ -65,7 +43,7 @@ def score_listing(
         done += 1
     with tqdm.tqdm(initial=done, unit=" images", disable=None, desc="Scoring", smoothing=0.05) as bar:
         _count_beside(listing, bar)
-        for chunk in score_chunks(scorer, pictures, threads or os.cpu_count() or 1):
+        for chunk in in_threads(scorer.score, pictures, CHUNK, threads):
             rows = [row for of_picture in chunk for row in of_picture]
             writer.write(rows)
             for row in rows:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gender_tfds.command_line import UserError, setting
 from gender_tfds.pixel_limit import MAX_PIXELS
+from gender_tfds.run_folder import COLUMNS
 
 DETECTORS = ("none", "yunet")
 # of each face, with a detector: its number, the largest first, or -1 where there is none; how many the picture has; the
@@ -74,9 +75,8 @@ class ScoreConfig:
 
     def table_columns(self) -> dict[str, type]:
         """Returns the columns of the table in order, and what they hold."""
-        own = {"path": str, "gender": str, "confidence": float, "p_female": float, "error": str}
         return (
-            own
+            COLUMNS
             | (FACE_COLUMNS if self.finds_faces else {})
             | {self.column(name): EXTRA_COLUMNS[name] for name in self.columns}
         )

@@ -114,5 +114,4 @@ class Scorer:
     def _prediction(self, path: str, p_female: float, threshold: float) -> dict[str, Any]:
         if not math.isfinite(p_female):
             return {"error": "the model gives no number for this picture"}
-        prediction = Prediction.from_probability(path, p_female, self.config.min_confidence, threshold)
-        return {name: getattr(prediction, name) for name in ("gender", "confidence", "p_female")}
+        return vars(Prediction.from_probability(path, p_female, self.config.min_confidence, threshold))

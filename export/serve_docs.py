@@ -4,6 +4,7 @@ import importlib.resources
 from typing import Any
 
 from export.score_config import DETECTORS, FACE_COLUMNS
+from gender_tfds.run_folder import COLUMNS
 
 # one pixel, as base64
 _PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVQIHWNoaGgAAAMEAYHZ9rm7AAAAAElFTkSuQmCC"
@@ -29,13 +30,10 @@ def _body(*content: tuple[str, dict[str, Any], Any]) -> dict[str, Any]:
 
 _ERROR = _object(["error"], error=_TEXT)
 _ROW = _object(
-    ["path", "gender", "confidence", "p_female", "error"],
-    path=_TEXT,
-    gender=_MAYBE_TEXT,
-    confidence=_MAYBE_NUMBER,
-    p_female=_MAYBE_NUMBER,
-    error=_MAYBE_TEXT,
-    **dict.fromkeys(FACE_COLUMNS, _NUMBER),
+    list(COLUMNS),
+    **{name: _MAYBE_TEXT if kind is str else _MAYBE_NUMBER for name, kind in COLUMNS.items()}
+    | {"path": _TEXT}
+    | dict.fromkeys(FACE_COLUMNS, _NUMBER),
 )
 _PREDICTIONS = _object(["predictions", "model", "note"], predictions=_list(_ROW), model=_TEXT, note=_TEXT)
 _B64 = _object(["b64"], b64=_TEXT)

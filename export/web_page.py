@@ -1,6 +1,5 @@
 """Assemble the page in `web/` and what it needs of others into a folder that any static server can serve."""
 
-import dataclasses
 import importlib.metadata
 import importlib.resources
 import json
@@ -70,7 +69,6 @@ def assemble(node_modules: str | os.PathLike, model: str | os.PathLike, output_d
 
 def make_config(model: pathlib.Path) -> dict[str, Any]:
     """Returns what the page is told of this program, so that nothing stands in two places."""
-    columns = dataclasses.fields(run_folder.Prediction)
     return {
         "model": MODEL,
         "model_name": identify(model),
@@ -80,12 +78,9 @@ def make_config(model: pathlib.Path) -> dict[str, Any]:
         "max_pixels": MAX_PIXELS,
         "suffixes": sorted(SUFFIXES),
         "undecided": run_folder.UNDECIDED,
-        "columns": [field.name for field in columns],
+        "columns": list(run_folder.COLUMNS),
         "face_columns": list(FACE_COLUMNS),  # after those, where faces were looked for
-        "fractions": [
-            *(field.name for field in columns if field.type == float | None),
-            *(name for name, kind in FACE_COLUMNS.items() if kind is float),
-        ],
+        "fractions": [name for name, kind in (run_folder.COLUMNS | FACE_COLUMNS).items() if kind is float],
     }
 
 

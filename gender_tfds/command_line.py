@@ -6,6 +6,7 @@ import pathlib
 import shlex
 import signal
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -147,7 +148,7 @@ class Command:
 
     def help(self) -> str:
         """Returns the text of `--help`: summary, example, and each flag with its default."""
-        lines = [f"{self.name}: {self.summary}", "", "Example:", f"  {self.example}", ""]
+        lines = [*textwrap.wrap(f"{self.name}: {self.summary}", 106), "", "Example:", f"  {self.example}", ""]
         for field in self._positional():
             lines += ["Arguments:", *indented(f"{field.name.upper()} ...", field.metadata["help"]), ""]
         lines.append("Flags:")
@@ -157,6 +158,7 @@ class Command:
         for field in self._flags():
             lines += describe_flag(field)
         lines += [
+            *indented("--help, --version", "print this, or the version, and exit"),
             "",
             "Exit status: 0 done, 1 a fault of the program, 2 a user's mistake, 3 done but some rows hold errors,",
             "130 or 143 interrupted.",

@@ -1,6 +1,5 @@
 """Faces that lie in files: read them side by side, count what is left out, put near duplicates into one group."""
 
-import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -13,8 +12,10 @@ import tqdm
 from gender_tfds.duplicates import near_duplicate_groups
 from gender_tfds.faces import RejectedError
 from gender_tfds.features import Face
+from gender_tfds.threads import in_threads
 
 _Item = TypeVar("_Item")
+_CHUNK = 64  # files that a thread reads at once
 
 
 def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[list[Face], Counter]:
@@ -24,16 +25,23 @@ def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[lis
       read: takes an item and returns a face, or raises `RejectedError`; called in several threads.
     """
 
-    def attempt(item: _Item) -> Face | RejectedError:
-        try:
-            return read(item)
-        except RejectedError as reason:
-            return reason
+    def attempt(some: Sequence[_Item]) -> list[Face | str]:
+        results: list[Face | str] = []
+        for item in some:
+            try:
+                results.append(read(item))
+            except RejectedError as reason:
+                results.append(str(reason))
+        return results
 
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        done = list(tqdm.tqdm(pool.map(attempt, items), "Reading faces", len(items), disable=None))
-    found = [result for result in done if isinstance(result, Face)]
-    return found, Counter(str(result) for result in done if isinstance(result, RejectedError))
+    found: list[Face] = []
+    skipped: Counter[str] = Counter()
+    with tqdm.tqdm(desc="Reading faces", total=len(items), disable=None) as bar:
+        for results in in_threads(attempt, items, _CHUNK):
+            found += [result for result in results if isinstance(result, Face)]
+            skipped.update(result for result in results if isinstance(result, str))
+            bar.update(len(results))
+    return found, skipped
 
 
 def list_files(folder: str | os.PathLike) -> Iterator[str]:

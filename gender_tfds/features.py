@@ -13,8 +13,10 @@ from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
-from gender_tfds.command_line import UserError
+from gender_tfds.command_line import UserError, explain_user_errors
 from gender_tfds.folder_lock import locked
+
+explain_user_errors()  # of every builder, in `tfds build`
 
 # in the metadata of a data set that was built by --max_examples_per_split, with its value
 PART = "max_examples_per_split"

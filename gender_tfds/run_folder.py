@@ -1,6 +1,7 @@
 """The contract between the trainer and everything after it: file names of a run folder, columns of every table."""
 
 import dataclasses
+import typing
 
 from gender_tfds.faces import GENDERS
 
@@ -65,3 +66,9 @@ class Prediction:
         confidence = p_female if female else 1 - p_female
         gender = GENDERS[female] if confidence >= min_confidence else UNDECIDED
         return cls(path, gender, round(confidence, 6), round(p_female, 6))
+
+
+# column -> what it holds where it holds something
+COLUMNS: dict[str, type] = {
+    name: next(iter(typing.get_args(kind)), kind) for name, kind in typing.get_type_hints(Prediction).items()
+}

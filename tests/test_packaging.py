@@ -2,17 +2,26 @@
 
 import ast
 import configparser
+import csv
+import importlib
+import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
 import zipfile
 from collections.abc import Iterable
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from gender_tfds.command_line import Command, UserError
+from gender_tfds.drawn_faces.picture import encode_face
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ("gender_tfds", "trainer", "export")
@@ -61,14 +70,41 @@ def build_wheel(checkout: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """A fresh virtual environment with nothing but this project's wheel."""
-    folder = tmp_path_factory.mktemp("installed")
-    wheel = build_wheel(copy_checkout(folder / "checkout"), folder)
+def release(tmp_path_factory):
+    """The folder with the release: a source distribution, and the wheel that is built from nothing but that."""
+    folder = tmp_path_factory.mktemp("release")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist"]
+    done = subprocess.run([*command, copy_checkout(folder / "checkout")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "dist"
+
+
+@pytest.fixture(scope="module")
+def environment(release, tmp_path_factory):
+    """A fresh virtual environment with this project's wheel; what that depends on is taken from where the tests run."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
     # pip's own installation is most of a venv's time and the pip at hand can install into another environment.
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-    pip("--python", folder / "venv/bin/python", "install", "--no-deps", "--no-index", wheel)
-    return folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (wheel,) = release.glob("*.whl")
+    pip("--python", folder / "bin/python", "install", "--no-deps", "--no-index", wheel)
+    site_packages = next(folder.glob("lib/python*/site-packages"))
+    # a folder that is added so is searched last, and an editable installation in it does not count
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return folder
+
+
+def run_installed(environment: pathlib.Path, *command: str | pathlib.Path) -> subprocess.CompletedProcess:
+    """Runs a program of the environment far from the checkout."""
+    program, *arguments = command
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return subprocess.run(
+        [environment / "bin" / program, *arguments],
+        cwd=environment,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_every_data_file_is_installed(environment):
@@ -101,6 +137,64 @@ def test_every_command_is_installed(environment):
     assert [name for name in console_scripts() if not (environment / "bin" / name).is_file()] == []
 
 
+def test_an_installation_scores_a_picture(environment, tmp_path):
+    code = "import export, gender_tfds; print(export.__file__, gender_tfds.__file__)"
+    origins = run_installed(environment, "python", "-c", code).stdout.split()
+    assert len(origins) == 2
+    assert all(pathlib.Path(origin).is_relative_to(environment) for origin in origins)
+    (tmp_path / "face.jpg").write_bytes(encode_face(0))
+    table = tmp_path / "scores.csv"
+    done = run_installed(environment, "gender-score", tmp_path / "face.jpg", f"--output={table}")
+    assert done.returncode == 0, done.stderr
+    with table.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["gender"] in ("male", "female")
+    assert 0.5 <= float(row["confidence"]) <= 1
+    assert row["error"] == ""
+    # the planted failure: an installation that lacks the packaged models
+    site_packages = next(environment.glob("lib/python*/site-packages"))
+    models = (site_packages / "export/models").rename(tmp_path / "models")
+    try:
+        again = run_installed(environment, "gender-score", tmp_path / "face.jpg", f"--output={tmp_path / 'again.csv'}")
+        assert again.returncode != 0
+    finally:
+        models.rename(site_packages / "export/models")
+
+
+def versions(release: pathlib.Path, citation: str) -> set[str]:
+    """Returns the versions that the files of a release, their metadata, and the citation tell."""
+    (wheel,), (sdist,) = release.glob("*.whl"), release.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = [archive.read(name).decode()]
+    with tarfile.open(sdist) as archive:
+        name = f"{sdist.name.removesuffix('.tar.gz')}/PKG-INFO"
+        metadata.append(archive.extractfile(name).read().decode())
+    told = [re.search(r"^Version: (.+)$", text, re.MULTILINE)[1] for text in metadata]
+    told += [wheel.name.split("-")[1], sdist.name.removesuffix(".tar.gz").rpartition("-")[2]]
+    return {*told, re.search(r"^version: (.+)$", citation, re.MULTILINE)[1]}
+
+
+def test_a_release_has_one_version(release, environment):
+    version = setup_cfg()["metadata"]["version"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert versions(release, citation) == {version}
+    # what artefacts carry, see export/metadata.py
+    code = "import importlib.metadata; print(importlib.metadata.version('gender-classifier'))"
+    assert run_installed(environment, "python", "-c", code).stdout.strip() == version
+    assert run_installed(environment, "gender-score", "--version").stdout.strip() == f"gender-score {version}"
+    assert versions(release, citation.replace(f"\nversion: {version}", "\nversion: 9.9.9")) == {version, "9.9.9"}
+
+
+def test_no_module_holds_a_version_of_its_own():
+    def told(source: str) -> bool:
+        return bool(re.search(r"""^__version__|^version\s*=\s*["']\d""", source, re.MULTILINE | re.IGNORECASE))
+
+    sources = [name for name in files_of_checkout() if name.endswith((".py", ".toml"))]
+    assert [name for name in sources if told((ROOT / name).read_text(encoding="utf-8"))] == []
+    assert told('__version__ = "1.0.0"')
+
+
 @pytest.mark.parametrize(("command", "target"), console_scripts().items())
 def test_a_command_leads_to_a_function(command, target):
     module, _, function = target.partition(":")
@@ -109,6 +203,36 @@ def test_a_command_leads_to_a_function(command, target):
     assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
     defined |= {name.id for node in assigned for name in ast.walk(node) if isinstance(name, ast.Name)}
     assert function in defined, command
+
+
+def faults_of_help(command: Command, text: str) -> list[str]:
+    """Returns what `--help` lacks: the name and what it does, an example that parses, each flag with its meaning."""
+    found = []
+    if not re.match(rf"{re.escape(command.name)}: [a-z].*[^.]$", command.help().partition("\n\n")[0], re.DOTALL):
+        found.append("summary")
+    try:
+        command.parse(shlex.split(command.example.removeprefix(f"{command.name} ")))
+    except UserError as error:
+        found.append(f"example: {error}")
+    if f"\nExample:\n  {command.name} " not in text + " ":
+        found.append("no example")
+    lines = text.partition("\nFlags:\n")[2].partition("\n\n")[0].splitlines()
+    names = [number for number, line in enumerate(lines) if line.startswith("  --")]
+    return found + [lines[n] for n in names if not lines[n + 1].startswith(" " * 6)] + ["no flags"] * (not names)
+
+
+@pytest.mark.parametrize("target", console_scripts().values())
+def test_every_help_has_one_form(target, capsys):
+    module, _, function = target.partition(":")
+    run = getattr(importlib.import_module(module), function)
+    assert run(["--help"]) == 0
+    assert faults_of_help(run.__self__, capsys.readouterr().out) == []
+
+
+def test_a_help_of_another_form_is_noticed():
+    bare = Command(name="gender-x", summary="Does it.", example="gender-x --y=1", settings=(), main=print)
+    faults = faults_of_help(bare, "gender-x: Does it.")
+    assert [fault.partition(":")[0] for fault in faults] == ["summary", "example", "no example", "no flags"]
 
 
 def promised_tests(readme: str) -> list[tuple[str, str]]:

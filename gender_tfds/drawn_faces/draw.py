@@ -58,7 +58,7 @@ def main(settings: Settings) -> None:
 
 COMMAND = Command(
     name="python -m gender_tfds.drawn_faces.draw",
-    summary="draws a folder of faces to score, none of which is in the data set drawn_faces.",
+    summary="draw a folder of faces to score, none of which is in the data set drawn_faces",
     example="python -m gender_tfds.drawn_faces.draw --output_dir=runs/pictures --count=50",
     settings=(Settings,),
     main=main,

@@ -7,12 +7,9 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 from absl import logging
 
-from gender_tfds.command_line import explain_user_errors
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.drawn_faces.traits import LABEL_NOISE, NOTE, file_name, index_of, sample_label
 from gender_tfds.features import Face, FaceBuilder, by_split, describe
-
-explain_user_errors()
 
 
 class Builder(FaceBuilder):

@@ -6,13 +6,11 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 from etils import epath
 
-from gender_tfds.command_line import UserError, explain_user_errors
+from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, list_files, whole_jpeg
 from gender_tfds.fairface import labels
 from gender_tfds.features import Face, FaceBuilder
 from gender_tfds.label_table import Row, faces_of_rows, look_up, none_left, picture_name, read_rows
-
-explain_user_errors()
 
 _PARTS = ("train", "val")
 _COLUMNS = ("file", "age", "gender", "race")

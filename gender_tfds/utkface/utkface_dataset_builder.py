@@ -8,12 +8,10 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from gender_tfds.command_line import UserError, explain_user_errors
+from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, sort_out, whole_jpeg
 from gender_tfds.features import Face, FaceBuilder
 from gender_tfds.utkface import file_names, source
-
-explain_user_errors()
 
 # When this file lies beside the faces, its groups are taken instead of looking for them: columns group, filename.
 _GROUPS_FILE = "near_duplicates.tsv"

@@ -18,13 +18,14 @@ from export import commands
 from export.listing import Listing, Picture
 from export.predictor import decode_all, load_predictor
 from export.records import FORMATS, read_table
-from export.score import score_chunks, score_listing
+from export.score import score_listing
 from export.score_config import ScoreConfig
-from export.scorer import Scorer
+from export.scorer import CHUNK, Scorer
 from export.writers import TableWriter
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.run_folder import MODEL, Prediction
+from gender_tfds.threads import in_threads
 
 NOT_UTF8 = b"\xff\xe9t\xe9.jpg".decode("utf-8", "surrogateescape")
 ODD = [
@@ -93,7 +94,7 @@ def score(predictor, folder: pathlib.Path, output: pathlib.Path, *, resume: bool
 
 def score_names(predictor, folder: pathlib.Path, names: list[str], threads: int) -> list[dict]:
     pictures = [Picture(name, str(folder / name)) for name in names]
-    chunks = score_chunks(scorer(predictor), pictures, threads)
+    chunks = in_threads(scorer(predictor).score, pictures, CHUNK, threads)
     return [row for chunk in chunks for rows in chunk for row in rows]
 
 

@@ -275,4 +275,4 @@ def test_an_answer_that_is_no_number_is_an_error_and_no_prediction(face):
             return np.full(len(images), np.nan, np.float32)
 
     assert score([face], Diverged()) == [[{"path": "face.jpg", "error": "the model gives no number for this picture"}]]
-    assert "error" not in score([face])[0][0]
+    assert score([face])[0][0]["error"] is None

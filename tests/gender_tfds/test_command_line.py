@@ -164,7 +164,7 @@ def test_help_lists_the_commands_own_flags_and_an_example(command, capsys, flag)
     fields = {
         f"--{name}" for name in ("epochs", "learning_rate", "model", "batch_size", "names", "workdir", "data_dir")
     }
-    assert flags == fields | {"--[no]cache", "--[no]resume", "--preset=NAME"}
+    assert flags == fields | {"--[no]cache", "--[no]resume", "--preset=NAME", "--help, --version"}
     assert "gender-try --workdir=runs/a" in output
     text = " ".join(output.split())
     for words in ("tries something.", "best, fast", "default 10", "one of small, large", "required", "default a,b"):

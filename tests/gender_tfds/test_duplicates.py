@@ -146,7 +146,7 @@ def test_a_hash_says_where_it_gets_brighter_to_the_right(tmp_path):
 @pytest.mark.parametrize("distance", [0, 10, 24])
 def test_close_pairs_are_those_of_counting(distance):
     rng = np.random.default_rng(distance)
-    hashes = rng.random((1100, 256)) < 0.5  # three blocks of the matrix product
+    hashes = rng.random((1100, 256)) < 0.5
     close, too_far = {(0, 1), (3, 600), (511, 512), (521, 1099)}, {(5, 6), (7, 601), (510, 513), (522, 1098)}
     for row, other in close | too_far:
         hashes[other] = hashes[row]
@@ -159,6 +159,25 @@ def test_close_pairs_are_those_of_counting(distance):
     found = [tuple(pair) for pair in duplicates.close_pairs(hashes, distance)]
     assert counted == close
     assert sorted(found) == sorted(close)
+
+
+def test_what_is_equal_in_every_band_is_each_pair_once():
+    hashes = np.zeros((duplicates._BLOCK + 10, 256), bool)  # more than one block of the matrix product
+    hashes[7] = True
+    pairs = duplicates.close_pairs(hashes, max_distance=2)
+    alike = len(hashes) - 1
+    assert len(pairs) == alike * (alike - 1) // 2 == len(np.unique(pairs, axis=0))
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert 7 not in pairs
+
+
+def test_hundreds_of_copies_are_one_group_and_compared_once(drawn):
+    pictures = {f"{number:05d}.jpg": drawn[number % 2] for number in range(500)}
+    with mock.patch.object(duplicates, "close_pairs", wraps=duplicates.close_pairs) as compared:
+        groups = duplicates.near_duplicate_groups(pictures)
+    assert groups == {name: f"0000{number % 2}.jpg" for number, name in enumerate(pictures)}
+    (hashes,) = compared.call_args.args
+    assert hashes.shape == (2, 256)
 
 
 @pytest.fixture(scope="module")

@@ -30,13 +30,14 @@ def test_no_two_things_have_one_name():
 
 
 def test_the_columns_in_order():
-    assert [field.name for field in dataclasses.fields(Prediction)] == [
-        "path",
-        "gender",
-        "confidence",
-        "p_female",
-        "error",
+    assert list(run_folder.COLUMNS.items()) == [
+        ("path", str),
+        ("gender", str),
+        ("confidence", float),
+        ("p_female", float),
+        ("error", str),
     ]
+    assert list(run_folder.COLUMNS) == [field.name for field in dataclasses.fields(Prediction)]
 
 
 @pytest.mark.parametrize(
