@@ -8,6 +8,7 @@ import signal
 import sys
 import types
 import typing
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,17 @@ from gender_tfds.terminal import show_log
 DONE, FAULT, USER_ERROR, SOME_ERRORS = 0, 1, 2, 3  # exit statuses; 128 + signal number when interrupted
 
 
+_STEERING = {"Cc", "Cf", "Zl", "Zp"}  # Unicode's categories of control characters, invisible ones, ends of a line
+
+
 class UserError(Exception):
-    """A user's mistake, told in one sentence: what was given, what is allowed, what to do."""
+    """A user's mistake, told in one sentence: what was given, what is allowed, what to do.
+
+    A name or a table's value in it may be a stranger's: line breaks, and what would steer a terminal, are escaped.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("".join(ascii(c)[1:-1] if unicodedata.category(c) in _STEERING else c for c in sentence))
 
 
 class _ExplainUserError(app.ExceptionHandler):

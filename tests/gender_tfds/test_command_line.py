@@ -277,3 +277,8 @@ def test_to_go_on_and_to_start_anew_exclude_each_other(capsys):
 def test_what_was_begun_anew_is_gone_on_with_without_beginning_anew(capsys):
     assert Command("gender-x", "does", "gender-x", (Both,), _stop).run(["--overwrite"]) == 130
     assert capsys.readouterr().err == "gender-x: interrupted; to go on: gender-x --resume\n"
+
+
+def test_a_strangers_text_in_a_sentence_breaks_no_line_and_steers_no_terminal():
+    told = str(UserError("a\nb\x1b[2J\x00\u2028\u202ec é 顔\u3000.jpg"))
+    assert told == "a\\nb\\x1b[2J\\x00\\u2028\\u202ec é 顔\u3000.jpg"
