@@ -9,6 +9,7 @@ TARGET is one of the keys of `TARGETS`; RUNS is 100,000 if left out.
 """
 
 import asyncio
+import contextlib
 import json
 import pathlib
 import sys
@@ -39,20 +40,16 @@ def _decode(data: bytes) -> None:
 
 
 def _name(data: bytes) -> None:
-    try:
+    with contextlib.suppress(file_names.BadNameError):
         file_names.parse(data.decode("utf-8", "surrogateescape"))
-    except file_names.BadNameError:
-        pass
 
 
 def _table(data: bytes) -> None:
     from etils import epath
 
     _TABLE.write_bytes(data)
-    try:
+    with contextlib.suppress(UserError):
         label_table.read_rows(epath.Path(_TABLE), ("filename", "gender"))
-    except UserError:
-        pass
 
 
 def _body(data: bytes) -> None:
@@ -73,18 +70,14 @@ def _body(data: bytes) -> None:
                 requests_http.infer_input(content, SIZE)
         except requests_http.RefusedError:
             pass
-    try:
+    with contextlib.suppress(requests_http.RefusedError):
         requests_http.instances({"instances": [{"b64": data.decode("utf-8", "replace")}]})
-    except requests_http.RefusedError:
-        pass
 
 
 def _metadata(data: bytes) -> None:
     """The archive inside a `.tflite`; its reader lets the loader tell of any fault, so only crashes count."""
-    try:
+    with contextlib.suppress(Exception):
         check_metadata(read_metadata(data))
-    except Exception:  # noqa: BLE001, S110
-        pass
 
 
 TARGETS = {"decode": _decode, "name": _name, "table": _table, "body": _body, "metadata": _metadata}

@@ -15,7 +15,7 @@ from tests.hostile import KINDS, declare, encode, mutated
 MOST_MEMORY = 1.5 * 2**30
 MOST_SECONDS = 10
 
-# Runs the command; writes how much memory the process has had at most, and the longest work of a processor for a picture.
+# Runs the command; writes its most memory, and the longest work of a processor on a picture.
 WATCHED = """
 import json, pathlib, sys, time
 from gender_tfds.pixel_limit import limit_pixels
