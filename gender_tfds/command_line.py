@@ -14,6 +14,7 @@ from typing import Any
 
 from absl import app, flags
 
+from gender_tfds.disk_faults import disk_fault
 from gender_tfds.field_flags import define_flag, describe_flag, indented
 from gender_tfds.terminal import show_log
 
@@ -26,8 +27,7 @@ _STEERING = {"Cc", "Cf", "Zl", "Zp"}  # Unicode's categories of control characte
 class UserError(Exception):
     """A user's mistake, told in one sentence: what was given, what is allowed, what to do.
 
-    A name or a table's value in it may be a stranger's: line breaks, and what would steer a terminal, are escaped.
-    """
+    A name or a table's value in it may be a stranger's: line breaks, and what would steer a terminal, are escaped."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__("".join(ascii(c)[1:-1] if unicodedata.category(c) in _STEERING else c for c in sentence))
@@ -116,6 +116,11 @@ class Command:
             number = signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT
             print(f"{self.name}: interrupted; to go on: {self._go_on(argv)}", file=sys.stderr)
             return 128 + number
+        except Exception as error:
+            if not (told := disk_fault(error)):
+                raise
+            print(f"{self.name}: {told}", file=sys.stderr)
+            return USER_ERROR
         finally:
             signal.signal(signal.SIGTERM, previous)
 
