@@ -15,6 +15,8 @@ def disk_fault(error: BaseException | None) -> str | None:
         return None
     for number in _FAULTS:
         words = os.strerror(number)
+        if number == errno.ENOSPC and "database or disk is full" in str(error):  # SQLite's words
+            return disk_fault(OSError(number, words))
         if getattr(error, "errno", None) == number or words in str(error):
             path = getattr(error, "filename", None) or "a file"
             return f"{path} can't be written ({words}); make room or give another folder, and give the command again"
