@@ -16,6 +16,7 @@ from gender_tfds import faces
 from gender_tfds.command_line import UserError
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.folder_lock import locked
+from gender_tfds.records import ordered
 
 # in the metadata of a data set that was built by --max_examples_per_split, with its value
 PART = "max_examples_per_split"
@@ -150,7 +151,8 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
                 logging.warning("Removing %s, which a killed build left behind.", path)
                 path.rmtree()
             try:
-                super().download_and_prepare(**options)
+                with ordered():
+                    super().download_and_prepare(**options)
             except Exception as error:
                 if told := disk_fault(error):
                     raise UserError(told) from error

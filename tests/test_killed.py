@@ -102,7 +102,7 @@ def files_result(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in (".tflite", ".csv")
+        if path.is_file() and path.suffix in (".tflite", ".onnx", ".csv")
     }
 
 
@@ -174,7 +174,7 @@ def command(request, many):
         "export": lambda: Command(
             "export.commands",
             "export",
-            [f"--workdir={needs('trained_run')}", data(), "--output_dir=FOLDER", "--formats=float32,int8"],
+            [f"--workdir={needs('trained_run')}", data(), "--output_dir=FOLDER", "--formats=float32,int8,onnx"],
             files_result,
         ),
         "train": lambda: Command(
