@@ -189,7 +189,15 @@ def command(request, many):
         "tune": lambda: Command(
             "trainer.commands",
             "tune",
-            [data(), "--workdir=FOLDER", "--epochs=2", "--trials=2", "--search=learning_rate,flip", *FEW, "--resume"],
+            [
+                data(),
+                "--workdir=FOLDER",
+                "--epochs=2",
+                "--trials=2",
+                "--search=learning_rate,rotation",
+                *FEW,
+                "--resume",
+            ],
             search_result,
         ),
     }

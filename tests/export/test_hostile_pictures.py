@@ -111,7 +111,7 @@ def test_pictures_that_unpack_to_much_are_refused_or_fit(score, tmp_path):
     errors = {row["path"]: row["error"] for row in rows}
     assert {name for name, error in errors.items() if error} == {name for name in errors if name.startswith("over")}
     assert {error for error in errors.values() if error} == {"more than 89,000,000 pixels"}
-    assert took["bytes"] < MOST_MEMORY
+    assert took["bytes"] < 2**30  # in one thread, the GIF most of it; all of a picture in float32 would take more
     assert took["seconds"] < MOST_SECONDS
 
 
