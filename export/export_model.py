@@ -18,6 +18,7 @@ from export.predictor import load_predictor
 from gender_tfds import reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
+from gender_tfds.disk_faults import disk_fault
 from gender_tfds.images_cv import decode_and_resize
 from gender_tfds.saved_run import dataset_names, load_classifier, load_record
 
@@ -111,9 +112,9 @@ def publish(
     with atomic_path(path) as partial:
         try:
             emit(partial)
-        except OSError:
-            raise
         except Exception as error:  # a converter raises whatever a layer that it does not know leads to
+            if isinstance(error, OSError) or disk_fault(error):
+                raise
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise RefusedError(f"it can't be made: {reason}") from error
         if path.suffix == ".tflite" and (flex := [op for op in tflite.operators(partial) if op.startswith("Flex")]):

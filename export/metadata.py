@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,27 @@ def check_metadata(content: Any) -> dict[str, Any]:
         if np.shape(templates.get(detector)) != np.shape(usual):
             raise ValueError(f"its crop template for {detector} has not {len(usual)} points")
     return content | {"crop_templates": templates}
+
+
+def check_shapes(path: str | os.PathLike, metadata: dict[str, Any], taken: Sequence[int], given: Sequence[int]) -> None:
+    """Compares what a model takes and gives for one picture with what its metadata say.
+
+    Args:
+      path: of the model.
+      metadata: as `check_metadata` returns them.
+      taken: shape of its input, without the batch.
+      given: shape of its answer, without the batch.
+
+    Raises:
+      UserError: it takes pictures of another size, or gives other than one number.
+    """
+    size = int(metadata["image_size"])
+    if list(taken) != [size, size, 3]:
+        raise UserError(f"{path} takes pictures of shape {list(taken)}, not what its metadata says")
+    if list(given) != [1]:
+        raise UserError(
+            f"{path} gives answers of shape {list(given)}; a face classifier gives [1], the probability of female"
+        )
 
 
 def not_ours(path: str | os.PathLike, error: Exception) -> UserError:

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from export.metadata import METADATA, check_metadata, not_ours
+from export.metadata import METADATA, check_metadata, check_shapes, not_ours
 from gender_tfds.command_line import UserError
 from gender_tfds.terminal import without_native_noise
 
@@ -34,17 +34,21 @@ class OnnxPredictor:
         options.log_severity_level = 4  # what is wrong is raised too
         try:
             # read here: the runtime would decode a path as UTF-8, which a file's name need not be
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                path.read_bytes(),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # it tries the same once more, and says so on stdout
+            )
             (given,), (answer,) = self._session.get_inputs(), self._session.get_outputs()
-            self._input, self._output, shape = given.name, answer.name, given.shape[1:]
+            self._input, self._output = given.name, answer.name
             self.metadata = check_metadata(
                 json.loads(self._session.get_modelmeta().custom_metadata_map.get(METADATA, "{}"))
             )
             self.image_size, self.note = int(self.metadata["image_size"]), str(self.metadata["note"])
         except Exception as error:  # the runtime raises whatever a damaged or foreign model leads to
             raise not_ours(path, error) from error
-        if shape != [self.image_size, self.image_size, 3]:
-            raise UserError(f"{path} takes pictures of shape {shape}, not what its metadata says")
+        check_shapes(path, self.metadata, given.shape[1:], answer.shape[1:])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Returns p(female), float32 (n,), of uint8 RGB pictures (n, image_size, image_size, 3)."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from export.associated_files import read_metadata
-from export.metadata import METADATA, check_metadata, make_metadata, not_ours
+from export.metadata import METADATA, check_metadata, check_shapes, make_metadata, not_ours
 from export.onnx_predictor import OnnxPredictor
 from export.packaged import MODEL_KINDS
 from gender_tfds import faces, run_folder
@@ -57,14 +57,12 @@ class TFLitePredictor:
             with without_native_noise():
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]
-            self._output = self._interpreter.get_output_details()[0]["index"]
+            output = self._interpreter.get_output_details()[0]
+            self._output = output["index"]
             self.image_size, self.note = int(self.metadata["image_size"]), str(self.metadata["note"])
         except Exception as error:  # a foreign archive's metadata may be anything
             raise not_ours(path, error) from error
-        if list(self._input["shape"][1:]) != [self.image_size, self.image_size, 3]:
-            raise UserError(
-                f"{path} takes pictures of shape {list(self._input['shape'][1:])}, not what its metadata says"
-            )
+        check_shapes(path, self.metadata, self._input["shape"][1:].tolist(), output["shape"][1:].tolist())
         self._batch: int | None = None
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -123,9 +121,12 @@ class SavedModelPredictor:
             self._encoded = self._model.signatures["serving_default"]
             self.metadata = check_metadata(json.loads((folder / EXTRA / METADATA).read_text()))
             self.note = str(self.metadata["note"])
-            self.image_size = int(self._pixels.structured_input_signature[1]["images"].shape[1])
+            self.image_size = int(self.metadata["image_size"])
+            taken = self._pixels.structured_input_signature[1]["images"].shape[1:].as_list()
+            given = self._pixels.structured_outputs["p_female"].shape.as_list()
         except Exception as error:  # TensorFlow raises whatever damaged variables or a foreign model lead to
             raise not_ours(path, error) from error
+        check_shapes(path, self.metadata, taken, [1, *given[1:]])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return self._pixels(images=images)["p_female"].numpy()

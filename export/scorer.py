@@ -1,7 +1,6 @@
 """From files to rows: read, decode, crop, predict. The same in every thread, worker and engine."""
 
 import hashlib
-import math
 import os
 import pathlib
 import stat
@@ -112,6 +111,6 @@ class Scorer:
         return scores
 
     def _prediction(self, path: str, p_female: float, threshold: float) -> dict[str, Any]:
-        if not math.isfinite(p_female):
-            return {"error": "the model gives no number for this picture"}
+        if not 0 <= p_female <= 1:  # nor NaN
+            return {"error": f"the model gives {p_female:g} for this picture, no probability"}
         return vars(Prediction.from_probability(path, p_female, self.config.min_confidence, threshold))

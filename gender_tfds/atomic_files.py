@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+PARTIAL = ".partial-"  # begins the names of the folders in which something is being written
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
@@ -17,7 +19,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=".partial-", dir=path.parent))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
     try:
         partial = folder / path.name
         yield partial

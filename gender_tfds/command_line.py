@@ -9,19 +9,29 @@ import sys
 import textwrap
 import types
 import typing
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import app, flags
 
+from gender_tfds.disk_faults import disk_fault
 from gender_tfds.field_flags import define_flag, describe_flag, indented
 from gender_tfds.terminal import show_log
 
 DONE, FAULT, USER_ERROR, SOME_ERRORS = 0, 1, 2, 3  # exit statuses; 128 + signal number when interrupted
 
 
+_STEERING = {"Cc", "Cf", "Zl", "Zp"}  # Unicode's categories of control characters, invisible ones, ends of a line
+
+
 class UserError(Exception):
-    """A user's mistake, told in one sentence: what was given, what is allowed, what to do."""
+    """A user's mistake, told in one sentence: what was given, what is allowed, what to do.
+
+    A name or a table's value in it may be a stranger's: line breaks, and what would steer a terminal, are escaped."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("".join(ascii(c)[1:-1] if unicodedata.category(c) in _STEERING else c for c in sentence))
 
 
 class _ExplainUserError(app.ExceptionHandler):
@@ -107,6 +117,11 @@ class Command:
             number = signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT
             print(f"{self.name}: interrupted; to go on: {self._go_on(argv)}", file=sys.stderr)
             return 128 + number
+        except Exception as error:
+            if not (told := disk_fault(error)):
+                raise
+            print(f"{self.name}: {told}", file=sys.stderr)
+            return USER_ERROR
         finally:
             signal.signal(signal.SIGTERM, previous)
 

@@ -14,7 +14,9 @@ from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
 from gender_tfds.command_line import UserError, explain_user_errors
+from gender_tfds.disk_faults import disk_fault
 from gender_tfds.folder_lock import locked
+from gender_tfds.records import ordered
 
 explain_user_errors()  # of every builder, in `tfds build`
 
@@ -131,7 +133,8 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         """Builds the data set as TFDS does, after what a killed build left behind is removed.
 
         Raises:
-          UserError: only a part was built before, by `--max_examples_per_split`; another command is building it.
+          UserError: only a part was built before, by `--max_examples_per_split`; another command is building it; the
+            disk is full.
         """
         config = options.get("download_config") or tfds.download.DownloadConfig()
         overwrite = config.download_mode.overwrite_dataset
@@ -149,7 +152,13 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
             for path in folder.glob(f"incomplete.*_{self.data_path.name}"):  # TFDS makes a new one each time
                 logging.warning("Removing %s, which a killed build left behind.", path)
                 path.rmtree()
-            super().download_and_prepare(**options)
+            try:
+                with ordered():
+                    super().download_and_prepare(**options)
+            except Exception as error:
+                if told := disk_fault(error):
+                    raise UserError(told) from error
+                raise
 
     def _download_and_prepare(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 
 import filelock
 
+from gender_tfds.atomic_files import PARTIAL
 from gender_tfds.command_line import UserError
 
 LOCK = ".lock"  # stays in the folder: removed, it would let two processes lock two files of one name
@@ -15,6 +17,8 @@ LOCK = ".lock"  # stays in the folder: removed, it would let two processes lock 
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike, name: str) -> Iterator[None]:
     """Keeps every other command out of a folder, which is made if it is not there.
+
+    What a killed command was about to write, and nobody will finish, is removed from it.
 
     Args:
       folder: local.
@@ -37,6 +41,8 @@ def locked(folder: str | os.PathLike, name: str) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"{name}={folder} can't be written ({error.strerror}); give another folder") from error
     try:
+        for left in folder.glob(f"{PARTIAL}*"):  # by a command that was killed: nobody else works here
+            shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
         lock.release()

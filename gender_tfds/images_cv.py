@@ -12,6 +12,8 @@ cv2.setNumThreads(1)
 
 NUDGE = np.float32(5e-3)  # added to a level before it is rounded, here and in images_tf
 
+_LARGE = 4096  # pixels of a side
+_BAND = 256  # rows
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 _SPARE = 1.5  # times a size that a reduced picture's sides have at least, so that averages of areas are left to take
 
@@ -74,11 +76,23 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     square = image[top : top + side, left : left + side]
     if side == size:
         return np.ascontiguousarray(square)
+    if side > _LARGE:
+        return np.rint(_average_in_bands(square, size) + NUDGE).astype(np.uint8)
     method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     # In float32, which costs no more: on bytes OpenCV rounds by rules of its own and differs from TensorFlow by a level
     # in up to every eighth place, enough to move a probability by 0.005. The nudge lifts halves, which either library's
     # arithmetic leaves a hair above or below.
     return np.rint(cv2.resize(square.astype(np.float32), (size, size), interpolation=method) + NUDGE).astype(np.uint8)
+
+
+def _average_in_bands(square: np.ndarray, size: int) -> np.ndarray:
+    """Returns a large square as float32 (size, size, 3), its areas averaged along one axis after the other.
+
+    All of it in float32 would take four times as much memory as it does, 1.1 GB within the limit of `pixel_limit`.
+    """
+    bands = (square[top : top + _BAND].astype(np.float32) for top in range(0, len(square), _BAND))
+    narrow = [cv2.resize(band, (size, len(band)), interpolation=cv2.INTER_AREA) for band in bands]
+    return cv2.resize(np.concatenate(narrow), (size, size), interpolation=cv2.INTER_AREA)
 
 
 def shrink(image: np.ndarray, longest: int) -> tuple[np.ndarray, float]:

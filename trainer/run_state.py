@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from gender_tfds import run_folder
-from gender_tfds.atomic_files import write_text
+from gender_tfds.atomic_files import PARTIAL, write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import LOCK
 from gender_tfds.saved_run import is_run, load_record
@@ -46,7 +46,7 @@ def prepare_workdir(
     if workdir.exists() and not workdir.is_dir():
         raise UserError(f"--workdir={workdir} is a file; give a folder")
     strangers = [path.name for path in workdir.iterdir()] if workdir.is_dir() else []
-    strangers = sorted(name for name in strangers if not name.startswith(".partial-") and name != LOCK)
+    strangers = sorted(name for name in strangers if not name.startswith(PARTIAL) and name != LOCK)
     if strangers and not is_run(workdir):
         raise UserError(
             f"--workdir={workdir} holds files that are no run ({', '.join(strangers[:3])}); give a new folder"

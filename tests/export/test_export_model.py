@@ -49,6 +49,16 @@ def test_the_record_tells_what_was_compared(artefacts, test_faces):
     assert results["dynamic_int8"]["worst_difference"] > results["float32"]["worst_difference"]
 
 
+def test_the_same_run_gives_the_same_bytes(artefacts, run, data_dir, tmp_path):
+    # of a SavedModel and an .onnx file only a process of its own gives the same: they name functions by their number
+    export_run(run, tmp_path, ("float32", "int8"), data_dir=str(data_dir), max_faces=20)
+    for path in tmp_path.glob("model*"):
+        assert path.read_bytes() == (artefacts / path.name).read_bytes(), path.name
+    assert len(list(tmp_path.glob("model*"))) == 2
+    # the planted failure: the bytes tell of what is in them
+    assert (tmp_path / FLOAT32).read_bytes() != (artefacts / "model_float16.tflite").read_bytes()
+
+
 def test_metadata_names_the_model_and_its_data(run):
     record = json.loads((run / run_folder.CONFIG).read_text())
     facts = make_metadata(32, record)

@@ -2,13 +2,17 @@
 
 import asyncio
 import base64
+import json
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies
 from starlette.requests import Request
 
 from export import requests_http as incoming
 from export.requests_http import RefusedError
+from tests.hostile import property_of
 
 FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n'
 
@@ -144,3 +148,125 @@ def test_other_inputs_are_400(content):
     with pytest.raises(RefusedError) as raised:
         incoming.infer_input(content, 4)
     assert raised.value.status == 400
+
+
+NUMBERS = strategies.one_of(
+    strategies.integers(), strategies.integers(0, 255), strategies.floats(), strategies.booleans()
+)
+LEAVES = strategies.one_of(strategies.none(), NUMBERS, strategies.text(max_size=20))
+JSON = strategies.recursive(
+    LEAVES,
+    lambda inner: strategies.one_of(
+        strategies.lists(inner, max_size=4), strategies.dictionaries(strategies.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+SHAPES = strategies.one_of(
+    JSON, strategies.lists(strategies.integers(-3, 5), max_size=5), strategies.just([1, 4, 4, 3]), strategies.just([1])
+)
+PICTURES = strategies.one_of(
+    JSON,
+    strategies.lists(strategies.one_of(LEAVES, strategies.integers(0, 255)), max_size=60),
+    strategies.lists(strategies.integers(0, 255), min_size=48, max_size=48),
+    strategies.lists(strategies.integers(-1, 2**70), min_size=48, max_size=48),
+    strategies.lists(strategies.binary(max_size=9).map(lambda data: base64.b64encode(data).decode()), max_size=3),
+)
+INPUTS = strategies.fixed_dictionaries(
+    {
+        "name": strategies.one_of(strategies.sampled_from(["images", "image_bytes"]), JSON),
+        "datatype": strategies.one_of(strategies.sampled_from(["UINT8", "BYTES"]), JSON),
+        "shape": SHAPES,
+        "data": PICTURES,
+    }
+)
+INSTANCES = strategies.one_of(
+    JSON,
+    strategies.fixed_dictionaries({"b64": LEAVES}),
+    strategies.fixed_dictionaries({"image_bytes": strategies.fixed_dictionaries({"b64": LEAVES})}),
+)
+
+
+def _answer(read, *arguments):
+    """Returns what was read, or None where the client is told in one line that it is at fault."""
+    try:
+        return read(*arguments)
+    except RefusedError as error:
+        refused = error
+    assert 400 <= refused.status < 500
+    assert "\n" not in str(refused)
+    return None
+
+
+@property_of
+@hypothesis.given(
+    strategies.one_of(JSON, INPUTS.map(lambda given: {"inputs": [given]})).filter(lambda x: isinstance(x, dict))
+)
+def test_any_input_is_read_or_refused(content):
+    found = _answer(incoming.infer_input, content, 4)
+    if isinstance(found, np.ndarray):
+        assert (found.dtype, list(found.shape)) == (np.uint8, content["inputs"][0]["shape"])
+        assert found.ravel().tolist() == np.array(content["inputs"][0]["data"]).ravel().tolist()
+    elif found is not None:
+        assert [base64.b64encode(data).decode() for data in found] == content["inputs"][0]["data"]
+
+
+@property_of
+@hypothesis.given(
+    strategies.one_of(
+        JSON.filter(lambda x: isinstance(x, dict)),
+        strategies.lists(INSTANCES, max_size=3).map(lambda instances: {"instances": instances}),
+    )
+)
+def test_any_instances_are_read_or_refused(content):
+    found = _answer(incoming.instances, content)
+    assert found is None or all(isinstance(data, bytes) for data in found)
+
+
+@property_of
+@hypothesis.given(
+    strategies.one_of(strategies.binary(max_size=200), JSON.map(lambda content: json.dumps(content).encode()))
+)
+def test_any_body_is_json_or_refused(body):
+    content = _answer(_read, incoming.read_json, _request([body]), 10_000)
+    assert content is None or isinstance(content, dict)
+
+
+PARTS = [
+    b"--x",
+    b"--x--",
+    b"\r\n",
+    b"\n",
+    b"Content-Disposition: form-data; name=",
+    b'"f"',
+    b'; filename="',
+    b'a.jpg"',
+    b": ",
+]
+TYPES = [
+    "multipart/form-data; boundary=x",
+    "multipart/form-data",
+    "multipart/form-data; boundary=",
+    "image/jpeg",
+    "\xff;=",
+]
+
+
+@property_of
+@hypothesis.given(
+    strategies.sampled_from(TYPES),
+    strategies.one_of(
+        strategies.binary(max_size=200),
+        strategies.lists(
+            strategies.one_of(strategies.sampled_from(PARTS), strategies.binary(max_size=9)), max_size=20
+        ).map(b"".join),
+        strategies.binary(max_size=50).map(lambda content: FORM % (b"a.jpg", content) + b"--x--\r\n"),
+    ),
+)
+def test_any_form_holds_pictures_or_is_refused(content_type, body):
+    request = _request([body])
+    request.scope["headers"] = [(b"content-type", content_type.encode("latin-1"))]
+    found = _answer(_read, incoming.read_pictures, request, 10_000)
+    if found is not None:
+        names, pictures = found
+        assert len(names) == len(pictures) > 0
+        assert all(isinstance(data, bytes) for data in pictures)

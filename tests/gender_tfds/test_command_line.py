@@ -1,10 +1,12 @@
 """command_line: flags from a dataclass, presets, one sentence and an exit status for every mistake."""
 
 import dataclasses
+import errno
 import importlib.metadata
 import logging
 import os
 import signal
+from unittest import mock
 
 import pytest
 
@@ -277,3 +279,21 @@ def test_to_go_on_and_to_start_anew_exclude_each_other(capsys):
 def test_what_was_begun_anew_is_gone_on_with_without_beginning_anew(capsys):
     assert Command("gender-x", "does", "gender-x", (Both,), _stop).run(["--overwrite"]) == 130
     assert capsys.readouterr().err == "gender-x: interrupted; to go on: gender-x --resume\n"
+
+
+def test_a_strangers_text_in_a_sentence_breaks_no_line_and_steers_no_terminal():
+    told = str(UserError("a\nb\x1b[2J\x00\u2028\u202ec é 顔\u3000.jpg"))
+    assert told == "a\\nb\\x1b[2J\\x00\\u2028\\u202ec é 顔\u3000.jpg"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_disk_is_one_sentence_and_2_and_another_fault_stays_one(command, capsys, number):
+    def main_with(error):
+        return mock.Mock(side_effect=error)
+
+    full = OSError(number, os.strerror(number), "a.csv")
+    assert command(main_with(full)).run(["--workdir=w"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"gender-try: a.csv can't be written ({os.strerror(number)}); make room")
+    with pytest.raises(OSError, match="something else"):
+        command(main_with(OSError("something else"))).run(["--workdir=w"])

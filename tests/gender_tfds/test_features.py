@@ -9,10 +9,11 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
-from gender_tfds import faces, features
+from gender_tfds import faces, features, reading
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
-from gender_tfds.features import Face
+from gender_tfds.features import PART, Face, FaceBuilder
+from tests.gender_tfds.builds import absl_log
 
 FACES = [Face(f"{number}.jpg", b"", number % 2, f"{number}.jpg") for number in range(50)]
 
@@ -121,6 +122,72 @@ def test_a_build_uses_our_shards(tmp_path, least, several):
         builder.download_and_prepare()
     assert (builder.info.splits["train"].num_shards > 1) == several
     assert builder.info.splits.total_num_examples == 40
+
+
+@pytest.fixture
+def few():
+    """Makes a builder of sixty faces in a data_dir."""
+    with mock.patch.object(Builder, "NUM_FACES", 60):
+        yield lambda data_dir: Builder(data_dir=data_dir)
+
+
+def _left_by_a_kill(builder, version):
+    """Makes what TFDS writes to, and a killed build leaves."""
+    folder = builder.data_path.parent / f"incomplete.AB12CD_{version}"
+    folder.mkdir(parents=True)
+    (folder / "drawn_faces-train.tfrecord-00000-of-00001").write_bytes(b"half")
+    return folder
+
+
+def test_what_a_killed_build_leaves_is_removed_by_the_next(few, tmp_path):
+    builder = few(tmp_path)
+    left, of_another = _left_by_a_kill(builder, builder.version), _left_by_a_kill(builder, "9.0.0")
+    unprotected = _left_by_a_kill(few(tmp_path / "unprotected"), builder.version)
+    super(FaceBuilder, few(tmp_path / "unprotected")).download_and_prepare()
+    assert unprotected.exists()  # TFDS' own leaves it
+    with absl_log() as messages:
+        builder.download_and_prepare()
+    assert f"WARNING Removing {left}, which a killed build left behind." in messages
+    assert not left.exists()
+    assert of_another.exists()  # of a version that is not built now
+    assert builder.info.splits.total_num_examples == 60
+
+
+def _limited(limit, **options):
+    return tfds.download.DownloadConfig(max_examples_per_split=limit, **options)
+
+
+def test_a_part_that_was_built_is_not_taken_for_the_whole(few, tmp_path, caplog):
+    super(FaceBuilder, few(tmp_path / "unprotected")).download_and_prepare(download_config=_limited(2))
+    unprotected = few(tmp_path / "unprotected")
+    super(FaceBuilder, unprotected).download_and_prepare()
+    assert unprotected.info.splits.total_num_examples == 6  # TFDS' own gives six faces for sixty, and says nothing
+
+    few(tmp_path).download_and_prepare(download_config=_limited(2))
+    folder = few(tmp_path).data_path
+    for asked in (None, 3):
+        with pytest.raises(UserError) as error:
+            few(tmp_path).download_and_prepare(download_config=_limited(asked))
+        assert str(error.value) == (
+            f"{folder} holds 2 examples of each split, not what is asked for now; remove it and build it again"
+        )
+    again = few(tmp_path)
+    again.download_and_prepare(download_config=_limited(2))  # the same is asked for
+    assert again.info.splits.total_num_examples == 6
+
+    opened = reading.open_built("drawn_faces", str(tmp_path))
+    assert f"was built with --{PART}=2: it is not whole" in caplog.text
+    assert "2 faces a split were built" in opened.info.metadata["note"]
+
+    whole = few(tmp_path)
+    whole.download_and_prepare(
+        download_config=_limited(None, download_mode=tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS)
+    )
+    assert whole.info.splits.total_num_examples == 60
+    assert PART not in whole.info.metadata
+    assert "a split were built" not in whole.info.metadata["note"]
+    with pytest.raises(UserError, match=f"{folder} holds the whole of it, not what is asked for now"):
+        few(tmp_path).download_and_prepare(download_config=_limited(2))
 
 
 @pytest.mark.parametrize("given", [None, "~/faces", "/faces"])

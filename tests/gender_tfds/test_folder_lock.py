@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from gender_tfds.atomic_files import PARTIAL
 from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import LOCK, locked
 
@@ -32,6 +33,18 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
     assert (folder / LOCK).exists()
     with locked(folder, "--workdir"):
         assert [path.name for path in folder.iterdir()] == [LOCK]
+
+
+def test_what_a_killed_command_was_writing_is_removed(tmp_path):
+    left, mine = tmp_path / f"{PARTIAL}ab12" / "model.keras", tmp_path / "model.keras"
+    left.parent.mkdir()
+    for path in (left, mine):
+        path.write_bytes(b"half")
+    with locked(tmp_path / "other", "x"):
+        assert left.exists()
+    with locked(tmp_path, "x"):
+        assert not left.parent.exists()
+        assert mine.read_bytes() == b"half"
 
 
 def test_the_lock_ends_with_an_error_too_and_is_for_one_folder(tmp_path):

@@ -3,12 +3,15 @@
 import io
 
 import cv2
+import hypothesis
 import numpy as np
 import PIL.Image
 import pytest
+from hypothesis import strategies
 
 from gender_tfds import images_cv
 from gender_tfds.drawn_faces.picture import draw_face, encode_face
+from tests.hostile import KINDS, mutated, property_of
 
 SIZES = (32, 96, 128, 200)
 
@@ -62,6 +65,19 @@ def test_shrinking_averages_areas():
     assert np.abs(result - means).max() <= 0.5
     # a plain bilinear shrink skips pixels
     assert np.abs(cv2.resize(drawn, (32, 32), interpolation=cv2.INTER_LINEAR) - means).max() > 0.5
+
+
+def test_a_large_picture_is_shrunk_in_bands_to_the_same(monkeypatch):
+    picture = np.random.default_rng(0).integers(0, 256, (303, 350, 3), np.uint8)
+    expected = images_cv.resize(picture, 96).astype(int)
+    monkeypatch.setattr(images_cv, "_LARGE", 302)
+    monkeypatch.setattr(images_cv, "_BAND", 64)
+    in_bands = images_cv.resize(picture, 96)
+    assert in_bands.dtype == np.uint8
+    assert np.abs(in_bands - expected).max() <= 1
+    assert (in_bands != expected).mean() < 1e-3  # measured: none
+    # the planted failure: bands that begin a row too late
+    assert (images_cv.resize(np.roll(picture, 1, 0), 96) != expected).mean() > 0.5
 
 
 def test_a_picture_of_one_pixel_is_enlarged():
@@ -130,6 +146,56 @@ def test_a_jpeg_is_reduced_as_far_as_leaves_half_as_much_again(sides, size, redu
 def test_what_tells_no_sides_is_not_reduced(encoded):
     expected = 2 if encoded == DAMAGED["cut JPEG"] else 1  # whose header is whole
     assert images_cv.reduction_for(encoded, 32) == expected
+
+
+SIGNS = [
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"RIFF\x00\x01\x00\x00WEBPVP8 ",
+    b"GIF89a",
+    b"BM",
+    b"II*\0",
+    b"P6 9 9 255 ",
+]
+SOUND = [encode(draw_face(0), kind) for kind in KINDS]
+
+
+def _is_told_or_a_picture(encoded):
+    try:
+        found = images_cv.decode_and_resize(encoded, 32)
+    except ValueError as error:
+        told = str(error)
+    else:
+        told = None
+    if told is not None:
+        assert told
+        assert "\n" not in told
+        return False
+    assert (found.shape, found.dtype) == ((32, 32, 3), np.uint8)
+    return True
+
+
+@property_of
+@hypothesis.given(strategies.sampled_from([b"", *SIGNS]), strategies.binary(max_size=4000))
+def test_any_bytes_are_a_picture_or_told(sign, content):
+    _is_told_or_a_picture(sign + content)
+
+
+@property_of
+@hypothesis.given(
+    strategies.sampled_from(SOUND),
+    strategies.lists(strategies.tuples(strategies.floats(0, 1, exclude_max=True), strategies.binary(max_size=40))),
+)
+def test_any_bytes_in_the_place_of_others_leave_a_picture_or_are_told(sound, changes):
+    content = bytearray(sound)
+    for where, put in changes:
+        at = int(where * len(content))
+        content[at : at + len(put)] = put
+    _is_told_or_a_picture(bytes(content))
+
+
+def test_the_changes_leave_some_pictures_and_damage_others():
+    assert {_is_told_or_a_picture(content) for _, content in mutated(20)} == {False, True}
 
 
 def test_a_picture_longer_than_asked_for_shrinks_and_another_stays_as_it_is():

@@ -1,14 +1,20 @@
 """label_table: a csv file's rows, each with one picture; what does not fit is told or counted."""
 
+import csv
+import io
+import re
 from collections import Counter
 
+import hypothesis
 import pytest
 from etils import epath
+from hypothesis import strategies
 
 from gender_tfds import label_table
 from gender_tfds.command_line import UserError
 from gender_tfds.faces import RejectedError
 from gender_tfds.features import Face
+from tests.hostile import property_of
 
 COLUMNS = ("filename", "gender")
 
@@ -126,3 +132,43 @@ def test_a_table_of_no_use_is_told_with_its_first_row():
     assert said == (
         "none of the 3 rows of labels.csv can be used (3 unknown_gender); the first row says filename=a.jpg, gender=m"
     )
+
+
+def _written(rows):
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+VALUES = strategies.one_of(
+    strategies.text(max_size=20),
+    strategies.sampled_from(["male", "female", "a.jpg", "../a.jpg", "", "\0", "x" * 140_000]),
+)
+TABLES = strategies.lists(strategies.lists(VALUES, max_size=4), max_size=5)
+
+
+@property_of
+@hypothesis.given(
+    strategies.one_of(
+        strategies.binary(max_size=400),
+        TABLES.map(_written),
+        TABLES.map(lambda rows: _written([["filename", "gender"], *rows])),
+        TABLES.map(lambda rows: _written([["filename", "gender", "a\nb"], *rows])),
+    )
+)
+def test_of_any_file_every_row_is_a_face_or_counted_or_the_file_is_told(tmp_path, content):
+    path = _table(tmp_path, content)
+    files = ["a.jpg", "b.jpg"]
+    try:
+        rows = label_table.read_rows(path, COLUMNS)
+    except UserError as error:
+        told = str(error)
+    else:
+        found, skipped = label_table.faces_of_rows(rows, "filename", files, _parse, _check)
+        unlisted = skipped.pop("not_in_csv", 0)
+        assert len(found) + skipped.total() == len(rows)
+        assert unlisted <= len(files)
+        assert {face.label for face in found} <= {0, 1}
+        told = str(UserError(label_table.none_left(rows, [path], skipped)))
+    assert "labels.csv" in told
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202e]", told)

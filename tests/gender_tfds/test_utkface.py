@@ -8,12 +8,14 @@ import socket
 import sys
 from unittest import mock
 
+import hypothesis
 import kagglehub
 import kagglehub.exceptions
 import pytest
 import requests
 import tensorflow_datasets as tfds
 from etils import epath
+from hypothesis import strategies
 
 import gender_tfds.utkface
 from gender_tfds import faces, features
@@ -24,6 +26,7 @@ from gender_tfds.utkface.file_names import BadNameError, Labels
 from gender_tfds.utkface.utkface_dataset_builder import Builder
 from tests.gender_tfds import builds
 from tests.gender_tfds.builds import build, misplaced, read, write_faces
+from tests.hostile import property_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 FIELD_MISSING = [
@@ -53,6 +56,39 @@ PLAIN_FACES = {name_of(index): index for index in range(PLAIN)}
 COPIES = {f"{age}_0_3_20170105000000000.jpg.chip.jpg": 1000 for age in range(40, 60)}
 GOOD = PLAIN_FACES | {name: 100 + number for number, name in enumerate(ODD)} | COPIES
 BAD = {name: 200 + number for number, name in enumerate([*FIELD_MISSING, *GARBAGE, TOO_OLD])}
+
+
+@property_of
+@hypothesis.given(
+    strategies.one_of(
+        strategies.text(),
+        strategies.from_regex(file_names._NAME, fullmatch=True),
+        strategies.from_regex(r"\A[0-9٣]{1,4}(_[0-9٣]{0,2}){1,3}_[0-9]{0,18}.{0,5}\.jpg\Z"),
+    )
+)
+def test_any_name_holds_all_labels_or_is_rejected_for_a_known_reason(name):
+    try:
+        labels = file_names.parse(name)
+    except BadNameError as error:
+        reason = str(error)
+    else:
+        reason = None
+    if reason:
+        assert reason in {file_names.NOT_A_FACE_NAME, file_names.FIELD_MISSING, file_names.AGE_OUT_OF_RANGE}
+        return
+    assert 0 <= labels.age <= 116
+    assert labels.gender in range(len(faces.GENDERS))
+    assert labels.ethnicity in range(len(faces.ETHNICITIES))
+    # nothing was made up: the fields stand in the name, in this order
+    assert [int(field) for field in name.split("_")[:3]] == [labels.age, labels.gender, labels.ethnicity]
+
+
+@property_of
+@hypothesis.given(
+    strategies.integers(0, 116), strategies.integers(0, 1), strategies.integers(0, 4), strategies.integers(0, 10**18)
+)
+def test_labels_are_read_as_they_were_written(age, gender, ethnicity, stamp):
+    assert file_names.parse(f"{age}_{gender}_{ethnicity}_{stamp}.jpg.chip.jpg") == Labels(age, gender, ethnicity)
 
 
 @pytest.fixture(scope="module")
