@@ -110,6 +110,9 @@ class Checkpoints(keras.callbacks.Callback):
         if self.config.ema:  # what is judged, and kept, are the averages
             self._raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            for variable in self.model.trainable_variables:
+                # on JAX the weights and their averages are one buffer now, which the first test step would free
+                variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._candidate = self._classifier.get_weights()

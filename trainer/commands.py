@@ -6,6 +6,7 @@ import logging
 import pathlib
 
 from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.keras_backend import check_backend
 from gender_tfds.terminal import without_native_noise
 from trainer.config import TrainConfig
 from trainer.judging_commands import tell_judgement
@@ -47,6 +48,7 @@ class TunePolicy(TrainPolicy):
 
 
 def _train(config: TrainConfig, policy: TrainPolicy) -> None:
+    check_backend()
     with without_native_noise():
         from trainer.train import train_and_evaluate
 
@@ -62,6 +64,7 @@ def _train(config: TrainConfig, policy: TrainPolicy) -> None:
 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
+    check_backend()
     with without_native_noise():
         from trainer.cross_validate import cross_validate
 
@@ -88,6 +91,7 @@ def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
 def _tune(config: TrainConfig, policy: TunePolicy) -> None:
     if importlib.util.find_spec("optuna") is None:
         raise UserError('Optuna is not installed; install it with pip install "gender-classifier[tune]"')
+    check_backend()
     with without_native_noise():
         from trainer.tune import tune
 

@@ -1,8 +1,10 @@
-"""Precision and compilation: chosen by device, and said so."""
+"""Precision, compilation and devices: chosen by what is there, and said so."""
 
 import logging
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from trainer.config import TrainConfig
 
@@ -38,3 +40,23 @@ def choose_jit(config: TrainConfig, device: str) -> bool:
     if config.jit != "auto":
         return config.jit == "on"
     return device != "cpu" or keras.backend.backend() == "jax"
+
+
+def leave_accelerators_to_jax() -> None:
+    """Keeps TensorFlow, which only reads the data then, from taking the memory of GPUs that JAX trains on."""
+    if keras.backend.backend() == "jax":
+        tf.config.set_visible_devices([], "GPU")
+
+
+def build_metrics(model: keras.Model, faces: int) -> None:
+    """Builds what Keras would else build in `fit` from a first batch that it reads, and then reads again.
+
+    Reading anew would give the first epoch another order, and a half-written cache on disk would be in the way.
+
+    Args:
+      model: the compiled model.
+      faces: in a step.
+    """
+    if keras.backend.backend() == "jax":
+        images, targets = np.zeros((faces, *model.input_shape[1:]), np.uint8), np.zeros((faces, 2), np.float32)
+        model.test_on_batch(images, targets)

@@ -120,6 +120,7 @@ class Training:
             jit_compile=distribution.choose_jit(config, distribution.device_kind()),
         )
         model.optimizer.build(model.trainable_variables)
+        distribution.build_metrics(model, config.batch_size)
         checkpoints.begin(phase, model, trained)
         model.fit(
             input_pipeline.make_train_dataset(

@@ -36,6 +36,7 @@ def prepare_training(
       The training, and the content of its `config.json`.
     """
     config.checked(cache_dir)
+    distribution.leave_accelerators_to_jax()
     builders = [reading.open_built(name, data_dir) for name in config.datasets]
     for builder in builders:
         for split in faces.SPLIT_FOLDS:
