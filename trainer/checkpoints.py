@@ -15,6 +15,7 @@ import numpy as np
 
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.command_line import UserError
+from trainer import processes
 from trainer.config import TrainConfig
 from trainer.phases import Phase
 
@@ -75,7 +76,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Reads history and best weights, if there is a checkpoint.
 
         Raises:
-          UserError: the checkpoint is damaged.
+          UserError: the checkpoint is damaged, or not all processes have it.
         """
         if self.path.is_file():
             with self._reading() as arrays:
@@ -83,6 +84,11 @@ class Checkpoints(keras.callbacks.Callback):
                 number = sum(name.startswith("best_") for name in arrays)
                 self.best_weights = [arrays[f"best_{index}"] for index in range(number)]
             self.progress = progress
+        processes.check_alike(
+            len(self.progress.history),
+            f"not every process finds the same checkpoint in {self.path.parent}: --workdir must be one folder that all"
+            " machines see",
+        )
 
     def begin(self, phase: Phase, model: keras.Model, classifier: keras.Model) -> None:
         """Takes up a phase: puts its compiled model into the state of the checkpoint, if there is one.
@@ -120,7 +126,8 @@ class Checkpoints(keras.callbacks.Callback):
             variable.assign(value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        seconds = time.perf_counter() - self._started
+        # those of process 0, since by them it is decided when to stop
+        seconds = float(processes.gather(time.perf_counter() - self._started)[0])
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
         row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row["image_size"] = self._phase.image_size
@@ -139,7 +146,9 @@ class Checkpoints(keras.callbacks.Callback):
         self.save()
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Writes the checkpoint, in process 0."""
+        if not processes.is_first():
+            return
         arrays = {f"best_{number}": value for number, value in enumerate(self.best_weights)}
         for name, owner in (("model", self.model), ("optimizer", self.model.optimizer)):
             for number, variable in enumerate(owner.variables):

@@ -30,6 +30,22 @@ class TrainPolicy:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ClusterPolicy:
+    """Other processes and machines that take part in a training."""
+
+    coordinator: str | None = setting(
+        None,
+        "train in several processes (KERAS_BACKEND=jax): host:port of process 0, the same for all; auto where JAX finds"
+        " it out (SLURM, Open MPI, Cloud TPU, GKE) or KERAS_DISTRIBUTION_JOB_ADDRESSES and its like say it",
+    )
+    num_processes: int | None = setting(None, "with --coordinator=host:port: how many there are", lower=1)
+    process_id: int | None = setting(None, "with --coordinator=host:port: number of this one, from 0", lower=0)
+    data_service: str | None = setting(
+        None, "grpc://host:port of a tf.data service whose workers read and decode the training faces"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CrossValidatePolicy(TrainPolicy):
     """The same for several runs in one folder, one for each part of the data."""
 
@@ -47,20 +63,24 @@ class TunePolicy(TrainPolicy):
     )
 
 
-def _train(config: TrainConfig, policy: TrainPolicy) -> None:
+def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> None:
     check_backend()
     with without_native_noise():
+        from trainer import processes
         from trainer.train import train_and_evaluate
 
+    processes.connect(cluster.coordinator, cluster.num_processes, cluster.process_id, config.seed)
     metrics = train_and_evaluate(
         config,
         policy.data_dir,
         policy.workdir,
         cache_dir=policy.cache_dir,
+        data_service=cluster.data_service,
         resume=policy.resume,
         overwrite=policy.overwrite,
     )
-    tell_judgement(metrics, pathlib.Path(policy.workdir))
+    if metrics:
+        tell_judgement(metrics, pathlib.Path(policy.workdir))
 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
@@ -122,7 +142,7 @@ TRAIN = Command(
     name="gender-train",
     summary="train a gender classifier on a built data set; write a run folder with model, numbers and pictures",
     example="gender-train --dataset=utkface --data_dir=data --workdir=runs/first --preset=seed",
-    settings=(TrainConfig, TrainPolicy),
+    settings=(TrainConfig, TrainPolicy, ClusterPolicy),
     main=_train,
     presets=PRESETS,
 )

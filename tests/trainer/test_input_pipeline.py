@@ -93,10 +93,11 @@ def test_a_resumed_epoch_has_the_order_of_the_uninterrupted_one_and_another_seed
 
 def test_the_cache_on_disk_is_used_again_and_what_a_killed_run_left_is_not(builder, tmp_path):
     config = TrainConfig(image_size=32, batch_size=32, epochs=1, cache="disk")
-    counts = count_faces([builder], config.folds("validation"))
+    (counts,) = count_faces([builder], config.folds("validation"))
+    division = Division((sum(counts.values()),), config.batch_size)
 
     def labels():
-        batches = make_validation_dataset([builder], config, counts, cache_dir=str(tmp_path))
+        batches = make_validation_dataset([builder], config, division, cache_dir=str(tmp_path))
         return np.concatenate([y.numpy() for _, y in batches])
 
     first = labels()
