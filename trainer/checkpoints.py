@@ -114,11 +114,11 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.config.ema:  # what is judged, and kept, are the averages
-            self._raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+            self._raw = [variable.numpy() for variable in self.model.trainable_variables]
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             for variable in self.model.trainable_variables:
                 # on JAX the weights and their averages are one buffer now, which the first test step would free
-                variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
+                variable.assign(variable.numpy())
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._candidate = self._classifier.get_weights()
@@ -129,7 +129,8 @@ class Checkpoints(keras.callbacks.Callback):
         # those of process 0, since by them it is decided when to stop
         seconds = float(processes.gather(time.perf_counter() - self._started)[0])
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = keras.ops.convert_to_tensor(self.model.optimizer.learning_rate)  # of a number or of a schedule
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
         row["image_size"] = self._phase.image_size
         row |= {"seconds": round(seconds, 2), "images_per_second": round(self.faces / seconds, 1)}
         if not all(math.isfinite(row[name]) for name in ("loss", "val_loss")):
@@ -152,7 +153,7 @@ class Checkpoints(keras.callbacks.Callback):
         arrays = {f"best_{number}": value for number, value in enumerate(self.best_weights)}
         for name, owner in (("model", self.model), ("optimizer", self.model.optimizer)):
             for number, variable in enumerate(owner.variables):
-                arrays[f"{name}_{number}"] = keras.ops.convert_to_numpy(variable.value)
+                arrays[f"{name}_{number}"] = variable.numpy()
         with atomic_path(self.path) as partial:
             progress = json.dumps(dataclasses.asdict(self.progress))
             np.savez(partial, **{"progress": progress, "schedule": self._phase.schedule, **arrays})  # type: ignore[arg-type]

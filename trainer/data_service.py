@@ -9,6 +9,7 @@ from gender_tfds.command_line import UserError
 
 _SENT = 64  # examples in a message; one at a time is slow
 _PATIENCE = 5  # seconds
+POLICY = tf.data.experimental.service.ShardingPolicy.DYNAMIC  # with OFF every worker would send every example
 
 
 def check_service(address: str | None) -> None:
@@ -47,6 +48,5 @@ def read_by_service(examples: tf.data.Dataset, address: str) -> tf.data.Dataset:
       examples: whose source has files to divide; no number of them may be asserted, since a worker reads a part.
       address: of the dispatcher, `grpc://host:port`.
     """
-    policy = tf.data.experimental.service.ShardingPolicy.DYNAMIC  # with OFF every worker would send every example
-    distribute = tf.data.experimental.service.distribute(processing_mode=policy, service=address)
+    distribute = tf.data.experimental.service.distribute(processing_mode=POLICY, service=address)
     return examples.batch(_SENT).apply(distribute).unbatch()
