@@ -113,16 +113,15 @@ def shared_by(workers: Workers) -> Iterator[None]:
 
 
 def build_metrics(model: keras.Model, division: Division) -> None:
-    """Builds what Keras would else build in `fit` from a first batch that it reads, and then reads again.
+    """Builds what Keras would else build on JAX from a first batch that it reads, to begin anew then.
 
-    Reading anew would give the first epoch another order, and a half-written cache on disk would be in the way.
+    That batch would be read for nothing, and a half-written cache on disk would be in the way.
 
     Args:
       model: the compiled model.
       division: of the faces that it will be trained on.
     """
-    several = division.workers.devices > 1
-    if several or keras.backend.backend() == "jax":
-        faces = division.own_batch
+    if keras.backend.backend() == "jax":
+        several, faces = division.workers.devices > 1, division.own_batch
         images, targets = np.zeros((faces, *model.input_shape[1:]), np.uint8), np.zeros((faces, 2), np.float32)
         model.test_on_batch(images, targets, np.ones(faces, np.float32) if several else None)

@@ -81,11 +81,12 @@ def _epoch(cells: list[tf.data.Dataset], wanted: list[int], config: TrainConfig,
         # are there anyway. (Drawing from several at a time fails in TensorFlow 2.21 where such datasets are
         # concatenated: "Incompatible shapes".)
         drawn = [
-            cell.shuffle(config.shuffle_buffer, seed=seed).repeat().take(often)
+            cell.shuffle(config.shuffle_buffer, seed=seed, reshuffle_each_iteration=False).repeat().take(often)
             for cell, often in zip(cells, wanted, strict=True)
         ]
         examples, buffer = functools.reduce(lambda some, more: some.concatenate(more), drawn), sum(wanted)
-    return examples.shuffle(buffer, seed=seed)
+    # every reading of an epoch has its one order: on several devices Keras reads the first batch twice
+    return examples.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
 
 
 def make_validation_dataset(

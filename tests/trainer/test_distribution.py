@@ -54,12 +54,15 @@ from trainer.config import TrainConfig
 from trainer.train import prepare_training
 
 def history(name, **settings):
-    training, _ = prepare_training(dataclasses.replace(CONFIG, **settings), sys.argv[1], None)
-    (pathlib.Path(sys.argv[2]) / name).mkdir(parents=True)
-    return training.run(pathlib.Path(sys.argv[2]) / name).progress.history
+    folder = pathlib.Path(sys.argv[2]) / name
+    training, _ = prepare_training(dataclasses.replace(CONFIG, **settings), sys.argv[1], str(folder / "cache"))
+    (folder / "run").mkdir(parents=True)
+    return training.run(folder / "run").progress.history
 
 # 219 faces to train on and 22 to validate with: both end in a batch that is smaller, one of them of 7
-CONFIG = TrainConfig(image_size=32, batch_size=106, epochs=2, learning_rate=0.003, **json.loads(sys.argv[3]))
+CONFIG = TrainConfig(
+    image_size=32, batch_size=106, epochs=2, learning_rate=0.003, cache="disk", **json.loads(sys.argv[3])
+)
 histories = {way: history(way, distribution=way) for way in ("off", "on")}
 
 def planted(self, step, batch):
