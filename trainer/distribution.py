@@ -36,12 +36,23 @@ def choose_precision(config: TrainConfig, device: str) -> str:
     return chosen
 
 
-def choose_jit(config: TrainConfig, device: str) -> bool:
+def choose_jit(config: TrainConfig, device: str, workers: Workers = ALONE) -> bool:
     """Returns whether to compile the training step with XLA.
 
-    On the TensorFlow backend's CPU it is 1.5 to 2.8 times slower. Elsewhere Keras' own rule decides: augmentation
-    layers that can't be compiled turn it off.
+    On the TensorFlow backend's CPU it is 1.5 to 2.8 times slower; on several devices there it fails, since one's part
+    of the step would touch the weights of the others. Elsewhere Keras' own rule decides: augmentation layers that can't
+    be compiled turn it off.
+
+    Raises:
+      UserError: `--jit=on` where it fails.
     """
+    if keras.backend.backend() == "tensorflow" and workers.devices > 1:
+        if config.jit == "on":
+            raise UserError(
+                f"--jit=on works on one device with TensorFlow, not on {workers.devices}; leave it out, or set"
+                " KERAS_BACKEND=jax"
+            )
+        return False
     if config.jit != "auto":
         return config.jit == "on"
     return device != "cpu" or keras.backend.backend() == "jax"

@@ -114,7 +114,7 @@ class Training:
                 objective.FaceMean(objective.cross_entropy, name="cross_entropy"),
                 objective.FaceMean(loss.call, name="loss"),
             ],
-            jit_compile=distribution.choose_jit(config, distribution.device_kind()),
+            jit_compile=distribution.choose_jit(config, distribution.device_kind(), shown.train.workers),
         )
         model.optimizer.build(model.trainable_variables)
         distribution.build_metrics(model, shown.train)

@@ -39,7 +39,8 @@ def prepare_training(
     """
     config.checked(cache_dir)
     check_service(data_service)
-    distribution.choose_workers(config)  # which raises, before the run folder is touched
+    # which raise, before the run folder is touched
+    distribution.choose_jit(config, distribution.device_kind(), distribution.choose_workers(config))
     distribution.leave_accelerators_to_jax()
     builders = [reading.open_built(name, data_dir) for name in config.datasets]
     for builder in builders:

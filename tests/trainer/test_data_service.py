@@ -1,7 +1,11 @@
 """tf.data service gives every example once, by several workers; a wrong address is one sentence."""
 
 import collections
+import contextlib
 import socket
+import subprocess
+import sys
+import time
 
 import pytest
 import tensorflow as tf
@@ -55,6 +59,61 @@ def test_training_reads_the_same_faces_by_it(service, builder):
         seen.append(collections.Counter(faces))
     assert seen[0] == seen[1]
     assert sum(seen[0].values()) == 2 * sum(counts[0].values())
+
+
+DISPATCHER = """
+import sys, tensorflow as tf
+s = tf.data.experimental.service
+s.DispatchServer(s.DispatcherConfig(port=int(sys.argv[1]))).join()
+"""
+WORKER = """
+import sys, tensorflow as tf
+s = tf.data.experimental.service
+s.WorkerServer(s.WorkerConfig(dispatcher_address=f"localhost:{sys.argv[1]}")).join()
+"""
+
+
+def _free_port():
+    with socket.create_server(("localhost", 0)) as server:
+        return server.getsockname()[1]
+
+
+def _wait(ready, seconds=120):
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.5)
+
+
+def _answers(address):
+    with contextlib.suppress(UserError):
+        data_service.check_service(address)
+        return True
+    return False
+
+
+@pytest.mark.slow
+def test_two_worker_processes_give_each_example_once(builder, monkeypatch):
+    port = _free_port()
+    address = f"grpc://localhost:{port}"
+    config = TrainConfig(image_size=32, batch_size=32, epochs=2, cache="off")
+    counts = input_pipeline.count_faces([builder], config.folds("train"))
+    local = _names(reading.read_folds(builder, range(NUM_FOLDS)))
+    encoded = reading.read_folds(builder, range(NUM_FOLDS), counted=False)
+    started = [subprocess.Popen([sys.executable, "-c", script, str(port)]) for script in (DISPATCHER, WORKER, WORKER)]
+    try:
+        _wait(lambda: _answers(address))
+        with monkeypatch.context() as planted:
+            planted.setattr(data_service, "POLICY", tf.data.experimental.service.ShardingPolicy.OFF)
+            # only now both have registered
+            _wait(lambda: _names(data_service.read_by_service(encoded, address)) == dict.fromkeys(local, 2))
+        assert _names(data_service.read_by_service(encoded, address)) == local
+        batches = input_pipeline.make_train_dataset([builder], config, counts, counts, data_service=address)
+        assert sum(len(targets) for _, targets in batches.as_numpy_iterator()) == 2 * sum(counts[0].values())
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize("address", ["localhost:5050", "grpc://", "grpc://host", "http://host:5050", "grpc://host:x"])

@@ -105,6 +105,13 @@ def test_what_can_not_be_shared_is_one_sentence(monkeypatch):
     assert distribution.choose_workers(TrainConfig(distribution="off", batch_size=66)) == ALONE
 
 
+def test_tensorflow_does_not_compile_what_several_devices_share():
+    assert distribution.choose_jit(TrainConfig(), "gpu", Workers(2)) is False
+    assert distribution.choose_jit(TrainConfig(), "gpu", ALONE) is True
+    with pytest.raises(UserError, match="--jit=on works on one device"):
+        distribution.choose_jit(TrainConfig(jit="on"), "gpu", Workers(2))
+
+
 def test_auto_takes_accelerators_and_no_virtual_cpus(monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: [f"{kind}:{n}" for n in range(2)])
     for kind, workers in (("cpu", ALONE), ("gpu", Workers(2)), ("tpu", Workers(2))):
