@@ -79,7 +79,7 @@ print(json.dumps(histories))
     ("backend", "settings"),
     [
         # on JAX augmentation draws what one device does
-        pytest.param("jax", {"flip": True, "rotation": 0}, marks=needs_jax),
+        pytest.param("jax", {"flip": True, "rotation": 0}, marks=[needs_jax, pytest.mark.slow]),
         ("tensorflow", {"flip": False, "rotation": 0, "ema": 0.9, "schedule": "plateau"}),
     ],
 )

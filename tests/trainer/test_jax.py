@@ -9,7 +9,10 @@ from export import export_model
 from gender_tfds import run_folder
 from tests.trainer.subprocesses import run_on
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX, the extra `jax`")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX, the extra `jax`"),
+    pytest.mark.slow,  # compiling takes most of the time
+]
 
 
 RESUMED = """
@@ -63,7 +66,6 @@ def test_artefacts_of_a_run_on_jax_pass_the_gate(resumed, data_dir, tmp_path):
     assert list(tmp_path.glob("*.tflite"))
 
 
-@pytest.mark.slow
 def test_export_takes_tensorflow_where_the_environment_says_jax(resumed, data_dir, tmp_path):
     script = """
 import sys
