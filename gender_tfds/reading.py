@@ -91,21 +91,32 @@ def check_labels(builder: tfds.core.DatasetBuilder, labels: Iterable[int]) -> No
         )
 
 
-def read_encoded(builder: tfds.core.DatasetBuilder, split: str) -> "tf.data.Dataset":
+def read_encoded(
+    builder: tfds.core.DatasetBuilder, split: str, share: tuple[int, int] = (0, 1), *, counted: bool = True
+) -> "tf.data.Dataset":
     """Returns the examples of a split, once each, read from the shards in parallel.
 
     The order is the same every time: that of the records, 16 of each shard in turn. Elements are the feature dict of
     `features.face_features`, with `image` the encoded file, a scalar string.
+
+    Args:
+      builder: of the data set.
+      split: of it.
+      share: read only this part, counted from 0, of so many equal ones; parts have no example in common.
+      counted: end with an error where records are missing. To be left out where others read parts of what is returned.
     """
+    part, parts = share
     return builder.as_dataset(
-        split=split,
+        split=tfds.even_splits(split, n=parts)[part] if parts > 1 else split,
         decoders={"image": tfds.decode.SkipDecoding()},
-        read_config=tfds.ReadConfig(try_autocache=False),
+        read_config=tfds.ReadConfig(try_autocache=False, assert_cardinality=counted),
         shuffle_files=False,
     )
 
 
-def read_folds(builder: tfds.core.DatasetBuilder, folds: Iterable[int]) -> "tf.data.Dataset":
+def read_folds(
+    builder: tfds.core.DatasetBuilder, folds: Iterable[int], share: tuple[int, int] = (0, 1), *, counted: bool = True
+) -> "tf.data.Dataset":
     """Returns the examples of some folds as `read_encoded` gives those of a split, one split after the other."""
     folds = set(folds)
     wanted = [split for split, of_split in faces.SPLIT_FOLDS.items() if folds & set(of_split)]
@@ -113,7 +124,7 @@ def read_folds(builder: tfds.core.DatasetBuilder, folds: Iterable[int]) -> "tf.d
     for split in wanted:
         if split not in builder.info.splits:  # a small data set may have no face in a fold
             continue
-        examples = read_encoded(builder, split)
+        examples = read_encoded(builder, split, share, counted=counted)
         if not folds >= set(faces.SPLIT_FOLDS[split]):
             numbers = sorted(folds)
             examples = examples.filter(lambda example, numbers=numbers: _is_in(example["fold"], numbers))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gender_tfds import faces, run_folder
 from gender_tfds.command_line import UserError
 from gender_tfds.keras_archive import check_archive
+from gender_tfds.keras_backend import check_backend
 from gender_tfds.terminal import without_native_noise
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def load_model(path: str | os.PathLike) -> "keras.Model":
 
     Raises:
       UserError: no such file, not a Keras model, one that holds code, or one that would unpack to a multiple of its
-        size.
+        size; or a backend of Keras that can't be had.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"{path} is not a file; a run folder holds it when its training is finished")
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is damaged, or not a .keras file; give the {run_folder.MODEL} of a run folder")
+    check_backend()
     with without_native_noise():
         import keras
 

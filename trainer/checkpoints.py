@@ -15,6 +15,7 @@ import numpy as np
 
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.command_line import UserError
+from trainer import processes
 from trainer.config import TrainConfig
 from trainer.phases import Phase
 
@@ -75,7 +76,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Reads history and best weights, if there is a checkpoint.
 
         Raises:
-          UserError: the checkpoint is damaged.
+          UserError: the checkpoint is damaged, or not all processes have it.
         """
         if self.path.is_file():
             with self._reading() as arrays:
@@ -83,6 +84,11 @@ class Checkpoints(keras.callbacks.Callback):
                 number = sum(name.startswith("best_") for name in arrays)
                 self.best_weights = [arrays[f"best_{index}"] for index in range(number)]
             self.progress = progress
+        processes.check_alike(
+            len(self.progress.history),
+            f"not every process finds the same checkpoint in {self.path.parent}: --workdir must be one folder that all"
+            " machines see",
+        )
 
     def begin(self, phase: Phase, model: keras.Model, classifier: keras.Model) -> None:
         """Takes up a phase: puts its compiled model into the state of the checkpoint, if there is one.
@@ -108,8 +114,11 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.config.ema:  # what is judged, and kept, are the averages
-            self._raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+            self._raw = [variable.numpy() for variable in self.model.trainable_variables]
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            for variable in self.model.trainable_variables:
+                # on JAX the weights and their averages are one buffer now, which the first test step would free
+                variable.assign(variable.numpy())
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._candidate = self._classifier.get_weights()
@@ -117,9 +126,11 @@ class Checkpoints(keras.callbacks.Callback):
             variable.assign(value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        seconds = time.perf_counter() - self._started
+        # those of process 0, since by them it is decided when to stop
+        seconds = float(processes.gather(time.perf_counter() - self._started)[0])
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = keras.ops.convert_to_tensor(self.model.optimizer.learning_rate)  # of a number or of a schedule
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
         row["image_size"] = self._phase.image_size
         row |= {"seconds": round(seconds, 2), "images_per_second": round(self.faces / seconds, 1)}
         if not all(math.isfinite(row[name]) for name in ("loss", "val_loss")):
@@ -136,11 +147,13 @@ class Checkpoints(keras.callbacks.Callback):
         self.save()
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Writes the checkpoint, in process 0."""
+        if not processes.is_first():
+            return
         arrays = {f"best_{number}": value for number, value in enumerate(self.best_weights)}
         for name, owner in (("model", self.model), ("optimizer", self.model.optimizer)):
             for number, variable in enumerate(owner.variables):
-                arrays[f"{name}_{number}"] = keras.ops.convert_to_numpy(variable.value)
+                arrays[f"{name}_{number}"] = variable.numpy()
         with atomic_path(self.path) as partial:
             progress = json.dumps(dataclasses.asdict(self.progress))
             np.savez(partial, **{"progress": progress, "schedule": self._phase.schedule, **arrays})  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import logging
 import pathlib
 
 from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.keras_backend import check_backend
 from gender_tfds.terminal import without_native_noise
 from trainer.config import TrainConfig
 from trainer.judging_commands import tell_judgement
@@ -29,6 +30,22 @@ class TrainPolicy:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ClusterPolicy:
+    """Other processes and machines that take part in a training."""
+
+    coordinator: str | None = setting(
+        None,
+        "train in several processes (KERAS_BACKEND=jax): host:port of process 0, the same for all; auto where JAX finds"
+        " it out (SLURM, Open MPI, Cloud TPU, GKE) or KERAS_DISTRIBUTION_JOB_ADDRESSES and its like say it",
+    )
+    num_processes: int | None = setting(None, "with --coordinator=host:port: how many there are", lower=1)
+    process_id: int | None = setting(None, "with --coordinator=host:port: number of this one, from 0", lower=0)
+    data_service: str | None = setting(
+        None, "grpc://host:port of a tf.data service whose workers read and decode the training faces"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CrossValidatePolicy(TrainPolicy):
     """The same for several runs in one folder, one for each part of the data."""
 
@@ -46,22 +63,28 @@ class TunePolicy(TrainPolicy):
     )
 
 
-def _train(config: TrainConfig, policy: TrainPolicy) -> None:
+def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> None:
+    check_backend()
     with without_native_noise():
+        from trainer import processes
         from trainer.train import train_and_evaluate
 
+    processes.connect(cluster.coordinator, cluster.num_processes, cluster.process_id, config.seed)
     metrics = train_and_evaluate(
         config,
         policy.data_dir,
         policy.workdir,
         cache_dir=policy.cache_dir,
+        data_service=cluster.data_service,
         resume=policy.resume,
         overwrite=policy.overwrite,
     )
-    tell_judgement(metrics, pathlib.Path(policy.workdir))
+    if metrics:
+        tell_judgement(metrics, pathlib.Path(policy.workdir))
 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
+    check_backend()
     with without_native_noise():
         from trainer.cross_validate import cross_validate
 
@@ -88,6 +111,7 @@ def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
 def _tune(config: TrainConfig, policy: TunePolicy) -> None:
     if importlib.util.find_spec("optuna") is None:
         raise UserError('Optuna is not installed; install it with pip install "gender-classifier[tune]"')
+    check_backend()
     with without_native_noise():
         from trainer.tune import tune
 
@@ -118,7 +142,7 @@ TRAIN = Command(
     name="gender-train",
     summary="train a gender classifier on a built data set; write a run folder with model, numbers and pictures",
     example="gender-train --dataset=utkface --data_dir=data --workdir=runs/first --preset=seed",
-    settings=(TrainConfig, TrainPolicy),
+    settings=(TrainConfig, TrainPolicy, ClusterPolicy),
     main=_train,
     presets=PRESETS,
 )

@@ -140,6 +140,12 @@ class TrainConfig:
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     jit: str = setting("auto", "compile the step with XLA; auto chooses by device", choices=("auto", "on", "off"))
+    distribution: str = setting(
+        "auto",
+        "share each step among devices: auto takes all accelerators where there are several, on all devices, virtual"
+        " CPUs too, off the first; --batch_size is what they take together",
+        choices=("auto", "on", "off"),
+    )
     cache: str = setting("memory", "keep decoded and resized pictures, uint8", choices=("memory", "disk", "off"))
     shuffle_buffer: int = setting(8192, "faces among which the next is drawn; every epoch in a new order", lower=1)
     seed: int = setting(0, "of weights, order and augmentation; two runs on one CPU with the same seed are equal")

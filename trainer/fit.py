@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import math
 import pathlib
 from collections.abc import Sequence
 
@@ -14,10 +13,11 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_classifier
-from trainer import balance, distribution, input_pipeline, objective, transfer
+from trainer import balance, distribution, input_pipeline, objective, processes, transfer
 from trainer.augmentation import make_augmentation
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
+from trainer.epoch import Epoch, count_epoch
 from trainer.models import build_model, make_training_model, with_precision
 from trainer.optimization import make_optimizer, plateau_rate
 from trainer.phases import Phase, make_phases
@@ -36,6 +36,7 @@ class Training:
       classifier: with its first weights, which stay as they are.
       precision: dtype policy of the layers.
       cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
+      data_service: address of a tf.data service to read the training faces by.
     """
 
     config: TrainConfig
@@ -43,6 +44,7 @@ class Training:
     classifier: keras.Model
     precision: str
     cache_dir: str | None = None
+    data_service: str | None = None
 
     def run(self, workdir: pathlib.Path, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoints:
         """Trains what the checkpoint in `workdir` left to do. The test faces are not looked at.
@@ -57,46 +59,35 @@ class Training:
         Raises:
           UserError: faces of one class only, or a damaged checkpoint.
         """
-        counts = input_pipeline.count_faces(self.builders, self.config.folds("train"))
-        for builder, of_set in zip(self.builders, counts, strict=True):
-            numbers = ", ".join(f"{number:,} {gender}" for gender, number in of_set.items())
-            log.info("Training faces of %s: %s.", builder.info.full_name, numbers)
-        if not all(sum(numbers) for numbers in zip(*(of_set.values() for of_set in counts), strict=True)):
-            raise UserError(f"the training faces of {self.config.dataset} are all of one class: nothing can be learnt")
-        shown = balance.faces_per_epoch(self.config, counts)
-        if shown != counts:
-            log.info("An epoch shows %s.", "; ".join(str(of_set) for of_set in shown))
-        faces = sum(sum(of_set.values()) for of_set in shown)
-        validation = input_pipeline.count_faces(self.builders, self.config.folds("validation"))
-
-        checkpoints = Checkpoints(workdir / run_folder.CHECKPOINT, self.config, faces=faces)
+        workers = distribution.choose_workers(self.config)
+        shown = count_epoch(self.builders, self.config, workers)
+        checkpoints = Checkpoints(workdir / run_folder.CHECKPOINT, self.config, faces=shown.faces)
         checkpoints.load()
         done = len(checkpoints.progress.history)
         if done and not checkpoints.progress.finished:
             log.info("Resuming after epoch %d of %d.", done, self.config.epochs)
-        callbacks = [
-            ProgressBar(faces, self.config.batch_size, self.config.epochs),
+        telling: list[keras.callbacks.Callback] = [
+            ProgressBar(shown.faces, self.config.batch_size, self.config.epochs),
             checkpoints,
             _HistoryFile(checkpoints, workdir / run_folder.HISTORY),
             keras.callbacks.TensorBoard(workdir / run_folder.TENSORBOARD, write_graph=False),
-            *callbacks,
         ]
+        callbacks = [*(telling if processes.is_first() else [checkpoints]), *callbacks]
         for phase in make_phases(self.config):
             if phase.end > len(checkpoints.progress.history) and not checkpoints.progress.finished:
-                self._fit_phase(phase, checkpoints, counts, shown, validation, callbacks)
+                with distribution.shared_by(workers):
+                    self._fit_phase(phase, checkpoints, shown, callbacks)
         return checkpoints
 
     def _fit_phase(
         self,
         phase: Phase,
         checkpoints: Checkpoints,
-        counts: input_pipeline.Counts,
-        shown: input_pipeline.Counts,
-        validation: input_pipeline.Counts,
+        shown: Epoch,
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
         config, classifier, first = self.config, self.classifier, len(checkpoints.progress.history)
-        steps = math.ceil(checkpoints.faces / config.batch_size)
+        steps = shown.train.steps
         if phase.image_size != config.image_size:
             weights = classifier.get_weights()
             classifier = build_model(dataclasses.replace(config, image_size=phase.image_size))
@@ -107,36 +98,45 @@ class Training:
         teachers = self._teachers()
         image_size = teachers[0].input_shape[1] if teachers else phase.image_size  # of the pictures that are shown
         model = make_training_model(trained, make_augmentation(config, image_size), teachers)
+        loss = objective.Objective(
+            config.label_smoothing,
+            balance.class_weights(config, shown.shown_by_all),
+            config.age_weight,
+            config.teacher_weight if config.teacher else 0.0,
+        )
         model.compile(
             optimizer=make_optimizer(
                 config, steps, phase.schedule[1] - phase.schedule[0], phase.learning_rate, self.precision
             ),
-            loss=objective.Objective(
-                config.label_smoothing,
-                balance.class_weights(config, shown),
-                config.age_weight,
-                config.teacher_weight if config.teacher else 0.0,
-            ),
-            metrics=[objective.accuracy, objective.cross_entropy],
-            jit_compile=distribution.choose_jit(config, distribution.device_kind()),
+            loss=loss,
+            # Keras' own mean of the loss would count the places of a step that no face has
+            weighted_metrics=[
+                objective.FaceMean(objective.accuracy, name="accuracy"),
+                objective.FaceMean(objective.cross_entropy, name="cross_entropy"),
+                objective.FaceMean(loss.call, name="loss"),
+            ],
+            jit_compile=distribution.choose_jit(config, distribution.device_kind(), shown.train.workers),
         )
         model.optimizer.build(model.trainable_variables)
+        distribution.build_metrics(model, shown.train)
         checkpoints.begin(phase, model, trained)
         model.fit(
             input_pipeline.make_train_dataset(
                 self.builders,
                 config,
-                counts,
-                shown,
+                shown.counts,
+                shown.shown,
                 image_size=image_size,
                 cache_dir=self.cache_dir,
                 epochs=range(first, phase.end),
+                division=shown.train,
+                data_service=self.data_service,
             ),
             steps_per_epoch=steps,
             initial_epoch=first,
             epochs=phase.end,
             validation_data=input_pipeline.make_validation_dataset(
-                self.builders, config, validation, image_size=image_size, cache_dir=self.cache_dir
+                self.builders, config, shown.validation, image_size=image_size, cache_dir=self.cache_dir
             ),
             callbacks=[*callbacks, *([_PlateauRate(checkpoints, phase)] if config.schedule == "plateau" else [])],
             shuffle=False,

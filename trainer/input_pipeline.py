@@ -13,6 +13,8 @@ from gender_tfds import faces, reading
 from gender_tfds.command_line import UserError
 from gender_tfds.images_tf import decode_and_resize
 from trainer.config import TrainConfig
+from trainer.data_service import read_by_service
+from trainer.division import Division
 
 Builders = Sequence[tfds.core.DatasetBuilder]
 Counts = Sequence[Mapping[str, int]]  # of each data set, the faces of each of `faces.GENDERS`
@@ -27,12 +29,14 @@ def make_train_dataset(
     image_size: int | None = None,
     cache_dir: str | None = None,
     epochs: Iterable[int] | None = None,
+    division: Division | None = None,
+    data_service: str | None = None,
 ) -> tf.data.Dataset:
     """Returns the batches of the epochs, one after the other.
 
     An epoch's order follows from the seed and the epoch's number alone, so that a resumed run sees what an
-    uninterrupted one would. Unless `shown` says otherwise, each epoch holds every face once; its last batch may be
-    smaller.
+    uninterrupted one would; but a data service gives it in no certain order. Unless `shown` says otherwise, each epoch
+    holds every face once; its last batch may be smaller.
 
     Args:
       builders: of the data sets.
@@ -42,15 +46,18 @@ def make_train_dataset(
       image_size: of the pictures, `config.image_size` if left out.
       cache_dir: for `config.cache == "disk"`.
       epochs: their numbers from 0, all if left out.
+      division: into steps; where several processes share them, `counts` and `shown` are those of this one.
+      data_service: address of the tf.data service that reads and decodes; None is this process.
 
     Returns:
       A dataset of (images, targets): uint8 (n, size, size, 3) in [0, 255] and float32 (n, 2), the columns
-      `objective.TARGETS`.
+      `objective.TARGETS`; with several devices also the weights that `Division.batched` tells of.
     """
     size = image_size or config.image_size
+    division = division or Division((sum(sum(of_set.values()) for of_set in shown),), config.batch_size)
     cells, wanted = [], []
     for builder, available, often in zip(builders, counts, shown, strict=True):
-        examples = _examples(builder, config, "train", size, cache_dir)
+        examples = _examples(builder, config, "train", size, cache_dir, division.workers.share, data_service)
         if available == often:
             cells.append(examples)
             wanted.append(sum(available.values()))
@@ -61,7 +68,7 @@ def make_train_dataset(
                 wanted.append(often[gender])
     # One dataset an epoch, since a shuffle's seed can't be a tensor where a global seed is set.
     numbers = range(config.epochs) if epochs is None else epochs
-    parts = [_epoch(cells, wanted, config, config.seed * 1_000_003 + number) for number in numbers]
+    parts = [division.batched(_epoch(cells, wanted, config, config.seed * 1_000_003 + number)) for number in numbers]
     return functools.reduce(lambda all_epochs, epoch: all_epochs.concatenate(epoch), parts).prefetch(tf.data.AUTOTUNE)
 
 
@@ -74,32 +81,34 @@ def _epoch(cells: list[tf.data.Dataset], wanted: list[int], config: TrainConfig,
         # are there anyway. (Drawing from several at a time fails in TensorFlow 2.21 where such datasets are
         # concatenated: "Incompatible shapes".)
         drawn = [
-            cell.shuffle(config.shuffle_buffer, seed=seed).repeat().take(often)
+            cell.shuffle(config.shuffle_buffer, seed=seed, reshuffle_each_iteration=False).repeat().take(often)
             for cell, often in zip(cells, wanted, strict=True)
         ]
         examples, buffer = functools.reduce(lambda some, more: some.concatenate(more), drawn), sum(wanted)
-    return examples.shuffle(buffer, seed=seed).batch(config.batch_size, num_parallel_calls=tf.data.AUTOTUNE)
+    # every reading of an epoch has its one order: on several devices Keras reads the first batch twice
+    return examples.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
 
 
 def make_validation_dataset(
     builders: Builders,
     config: TrainConfig,
-    counts: Counts,
+    division: Division,
     *,
     image_size: int | None = None,
     cache_dir: str | None = None,
 ) -> tf.data.Dataset:
     """Returns batches of the validation faces of all data sets, as `make_train_dataset` gives them, in order.
 
-    Arguments as there; `counts` are those of the validation faces.
+    Arguments as there; `division` is that of the validation faces.
     """
     size = image_size or config.image_size
-    parts = [_examples(builder, config, "validation", size, cache_dir) for builder in builders]
-    number = sum(sum(of_set.values()) for of_set in counts)
+    workers = division.workers
+    parts = [_examples(builder, config, "validation", size, cache_dir, workers.share) for builder in builders]
+    number = division.faces[workers.process]
     examples = functools.reduce(lambda some, more: some.concatenate(more), parts)
     # Keras warns after each pass over a dataset that does not know its length, and those of chosen folds don't
     known = examples.apply(tf.data.experimental.assert_cardinality(number))
-    return known.batch(config.batch_size).prefetch(2)
+    return division.batched(known).prefetch(2)
 
 
 def make_eval_dataset(
@@ -124,17 +133,22 @@ def make_eval_dataset(
     return _decoded(encoded, image_size).batch(batch_size).prefetch(2)
 
 
-def count_faces(builders: Builders, folds: Sequence[int]) -> list[dict[str, int]]:
+def count_faces(builders: Builders, folds: Sequence[int], share: tuple[int, int] = (0, 1)) -> list[dict[str, int]]:
     """Returns, for each data set, the number of faces of each class in some folds, in the order of `faces.GENDERS`.
+
+    Args:
+      builders: of the data sets.
+      folds: of them.
+      share: count only in this part of so many; such a part may be empty.
 
     Raises:
       UserError: a data set has no face in these folds, or labels that are no class.
     """
     counts = []
     for builder in builders:
-        labels = reading.read_folds(builder, folds).map(lambda example: example["label"]).batch(4096)
+        labels = reading.read_folds(builder, folds, share).map(lambda example: example["label"]).batch(4096)
         found = np.concatenate([np.zeros(0, int), *labels.as_numpy_iterator()]).astype(int)
-        if not len(found):
+        if not len(found) and share == (0, 1):
             raise UserError(f"the data set {builder.info.full_name} has no faces in the folds {list(folds)}")
         reading.check_labels(builder, found)
         numbers = np.bincount(found, minlength=len(faces.GENDERS))
@@ -143,16 +157,25 @@ def count_faces(builders: Builders, folds: Sequence[int]) -> list[dict[str, int]
 
 
 def _examples(
-    builder: tfds.core.DatasetBuilder, config: TrainConfig, split: str, image_size: int, cache_dir: str | None
+    builder: tfds.core.DatasetBuilder,
+    config: TrainConfig,
+    split: str,
+    image_size: int,
+    cache_dir: str | None,
+    share: tuple[int, int],
+    data_service: str | None = None,
 ) -> tf.data.Dataset:
     """Returns (image, target) of one data set, kept as the settings say."""
     folds = config.folds(split)
-    examples = _decoded(reading.read_folds(builder, folds), image_size).map(_pair)
+    encoded = reading.read_folds(builder, folds, share, counted=data_service is None)
+    examples = _decoded(encoded, image_size).map(_pair)
+    if data_service:
+        examples = read_by_service(examples, data_service)
     if config.cache == "off":
         return examples
     if config.cache == "memory" or not cache_dir:
         return examples.cache()
-    key = f"{reading.fingerprint(builder)['sha256']} {folds} {image_size}"
+    key = f"{reading.fingerprint(builder)['sha256']} {folds} {image_size}{'' if share == (0, 1) else share}"
     folder = pathlib.Path(cache_dir).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "faces.index").exists():

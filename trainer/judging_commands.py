@@ -8,6 +8,7 @@ import pathlib
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.keras_backend import check_backend
 from gender_tfds.run_folder import THRESHOLD
 from gender_tfds.terminal import without_native_noise
 
@@ -56,6 +57,7 @@ class DataPolicy:
 
 
 def _evaluate(policy: EvaluatePolicy) -> None:
+    check_backend()
     with without_native_noise():
         from trainer.evaluate import evaluate_workdir
 
@@ -66,6 +68,7 @@ def _evaluate(policy: EvaluatePolicy) -> None:
 
 
 def _compare(policy: ComparePolicy) -> None:
+    check_backend()
     with without_native_noise():
         from trainer import compare, cross_set
 
@@ -92,6 +95,7 @@ def _data(policy: DataPolicy) -> None:
         raise UserError('cleanlab is not installed; install it with pip install "gender-classifier[labels]"')
     if policy.predictions and not pathlib.Path(policy.predictions).is_file():
         raise UserError(f"--predictions={policy.predictions} is not a file; give a table of gender-cross-validate")
+    check_backend()
     with without_native_noise():
         from gender_tfds import reading, shards
         from trainer import data_overview

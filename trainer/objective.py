@@ -57,6 +57,18 @@ class Objective(keras.losses.Loss):
         return loss
 
 
+class FaceMean(keras.metrics.MeanMetricWrapper):
+    """The mean of a function of faces over those of positive weight, each counted once; see `trainer.division`."""
+
+    def update_state(
+        self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor, sample_weight: keras.KerasTensor | None = None
+    ) -> None:
+        """Adds a batch."""
+        if sample_weight is not None:
+            sample_weight = ops.cast(ops.greater(sample_weight, 0), "float32")
+        super().update_state(y_true, y_pred, sample_weight)
+
+
 def accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
     """Returns 1 for each picture on the right side of 0.5, else 0; (n,). A blend counts as its greater part."""
     return ops.cast(ops.equal(y_pred[:, 0] > 0.5, y_true[:, 0] > 0.5), "float32")

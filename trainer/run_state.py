@@ -82,7 +82,7 @@ def make_record(
         "precision": precision,
         "backend": keras.config.backend(),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in _VERSIONS},
+        "versions": {name: metadata.version(name) for name in dict.fromkeys((*_VERSIONS, keras.config.backend()))},
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 

@@ -1,5 +1,6 @@
 """From a built data set to a run folder with a judged model."""
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -13,11 +14,12 @@ import pandas as pd
 from gender_tfds import faces, reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.folder_lock import locked
-from trainer import distribution, plots
+from trainer import distribution, plots, processes
 from trainer.augmentation import make_augmentation
 from trainer.calibration import calibrate
 from trainer.checkpoints import Checkpoints, DivergedError
 from trainer.config import TrainConfig
+from trainer.data_service import check_service
 from trainer.evaluate import Judgement, evaluation_folder, predict_split
 from trainer.fit import Training
 from trainer.input_pipeline import make_eval_dataset
@@ -28,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def prepare_training(
-    config: TrainConfig, data_dir: str | None, cache_dir: str | None
+    config: TrainConfig, data_dir: str | None, cache_dir: str | None, data_service: str | None = None
 ) -> tuple[Training, dict[str, Any]]:
     """Opens the data, sets the seed, and builds the model. Arguments and errors are those of `train_and_evaluate`.
 
@@ -36,6 +38,10 @@ def prepare_training(
       The training, and the content of its `config.json`.
     """
     config.checked(cache_dir)
+    check_service(data_service)
+    # which raise, before the run folder is touched
+    distribution.choose_jit(config, distribution.device_kind(), distribution.choose_workers(config))
+    distribution.leave_accelerators_to_jax()
     builders = [reading.open_built(name, data_dir) for name in config.datasets]
     for builder in builders:
         for split in faces.SPLIT_FOLDS:
@@ -49,7 +55,12 @@ def prepare_training(
     data = reading.joint_fingerprint(builders)
     record = make_record(config, data, reading.resolve_data_dir(data_dir), device, precision)
     training = Training(
-        config=config, builders=builders, classifier=classifier, precision=precision, cache_dir=cache_dir
+        config=config,
+        builders=builders,
+        classifier=classifier,
+        precision=precision,
+        cache_dir=cache_dir,
+        data_service=data_service,
     )
     return training, record
 
@@ -60,6 +71,7 @@ def train_and_evaluate(
     workdir: str | pathlib.Path,
     *,
     cache_dir: str | None = None,
+    data_service: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> dict:
@@ -70,11 +82,12 @@ def train_and_evaluate(
       data_dir: where the data set was built; TFDS' default if None.
       workdir: the run folder.
       cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
+      data_service: address of a tf.data service to read the training faces by.
       resume: go on after the last finished epoch of the run in `workdir`, or start if there is none.
       overwrite: replace the run in `workdir`.
 
     Returns:
-      The content of `metrics.json`.
+      The content of `metrics.json`; nothing in a process other than the first, see `trainer.processes`.
 
     Raises:
       UserError: no such data set, settings that exclude each other, data that can't be learnt from, a workdir that
@@ -82,9 +95,18 @@ def train_and_evaluate(
       DivergedError: the loss is no number any more; the best model of the epochs before is kept.
     """
     workdir = pathlib.Path(workdir).expanduser()
-    training, record = prepare_training(config, data_dir, cache_dir)
-    with locked(workdir, "--workdir"), shards.told(training.builders):
-        prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
+    training, record = prepare_training(config, data_dir, cache_dir, data_service)
+    processes.check_alike(
+        [record["settings"], record["data"]["sha256"], resume, overwrite],
+        "the processes were started with different settings or data; give each the same flags, but for --process_id",
+    )
+    with contextlib.ExitStack() as held, shards.told(training.builders):
+
+        def begin() -> None:
+            held.enter_context(locked(workdir, "--workdir"))
+            prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
+
+        processes.first_does(begin)
         if (workdir / run_folder.METRICS).is_file():
             log.info("The run in %s is finished; nothing to resume.", workdir)
             return json.loads((workdir / run_folder.METRICS).read_text())
@@ -93,11 +115,17 @@ def train_and_evaluate(
 
 def _train_and_judge(training: Training, workdir: pathlib.Path) -> dict:
     config, builders, classifier = training.config, training.builders, training.classifier
-    _plot_train_batch(training, workdir)
+    if processes.is_first():
+        _plot_train_batch(training, workdir)
     try:
-        trained = training.run(workdir)
+        with processes.losses_told():
+            trained = training.run(workdir)
     except DivergedError as error:
-        raise DivergedError(f"{error}{_keep_last_good(training, workdir)}") from error
+        kept = _keep_last_good(training, workdir) if processes.is_first() else ""
+        raise DivergedError(f"{error}{kept}") from error
+    processes.leave()
+    if not processes.is_first():
+        return {}
     _keep(training, trained.best_weights, workdir)
     write_text(workdir / run_folder.LABELS, "".join(f"{gender}\n" for gender in faces.GENDERS))
     title = f"{config.model} on {', '.join(builder.info.full_name for builder in builders)}"

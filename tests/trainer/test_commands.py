@@ -26,14 +26,14 @@ def test_help_comes_without_loading_tensorflow():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_packaged_preset_is_read_and_the_command_line_wins(preset):
-    config, policy = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=77"])
+    config, policy, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=77"])
     assert config.epochs == 77
     assert policy.workdir == "w"
     assert config.checked(None) == config
 
 
 def test_the_seed_preset_is_the_seeds_recipe():
-    config, _ = commands.TRAIN.parse(["--workdir=w", "--preset=seed"])
+    config, _, _ = commands.TRAIN.parse(["--workdir=w", "--preset=seed"])
     assert config == TrainConfig()
     assert (config.model, config.image_size, config.epochs, config.optimizer) == ("seed_cnn", 64, 10, "adam")
     assert config.flip

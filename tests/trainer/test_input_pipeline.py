@@ -10,6 +10,7 @@ import tensorflow as tf
 from gender_tfds import images_cv, reading
 from tests.conftest import FACES
 from trainer.config import TrainConfig
+from trainer.division import Division
 from trainer.input_pipeline import (
     count_faces,
     make_eval_dataset,
@@ -93,10 +94,11 @@ def test_a_resumed_epoch_has_the_order_of_the_uninterrupted_one_and_another_seed
 
 def test_the_cache_on_disk_is_used_again_and_what_a_killed_run_left_is_not(builder, tmp_path):
     config = TrainConfig(image_size=32, batch_size=32, epochs=1, cache="disk")
-    counts = count_faces([builder], config.folds("validation"))
+    (counts,) = count_faces([builder], config.folds("validation"))
+    division = Division((sum(counts.values()),), config.batch_size)
 
     def labels():
-        batches = make_validation_dataset([builder], config, counts, cache_dir=str(tmp_path))
+        batches = make_validation_dataset([builder], config, division, cache_dir=str(tmp_path))
         return np.concatenate([y.numpy() for _, y in batches])
 
     first = labels()
@@ -174,7 +176,7 @@ def test_other_folds_can_be_trained_and_chosen_on(builder):
     (counts,) = count_faces([builder], config.folds("train"))
     assert sum(counts.values()) == sum(wanted[fold] for fold in config.folds("train"))
     assert sum(len(targets) for _, targets in _train(builder, config)) == sum(counts.values())
-    validation = make_validation_dataset([builder], config, count_faces([builder], config.folds("validation")))
+    validation = make_validation_dataset([builder], config, Division((wanted[0],), config.batch_size))
     assert sum(len(targets) for _, targets in validation) == wanted[0]
     assert validation.cardinality() == -(-wanted[0] // config.batch_size)
     judged = make_eval_dataset(builder, "test", 32, 64, config.folds("test")).as_numpy_iterator()

@@ -48,7 +48,7 @@ def test_the_best_trial_is_a_preset_with_what_it_is_worth(study, tmp_path):
     assert "Trial 1, the best of 3: validation cross-entropy 0.2500, accuracy 0.7500" in comments[0]
     assert comments[1] == "# The first trial, number 0: 0.5000."
     assert comments[2:] == ["# Drawn.", "# gender-tune --workdir=w --epochs=4"]
-    parsed, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}"])
+    parsed, _, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}"])
     assert parsed == as_config(BASE, trials[1].params)
     assert parsed.epochs == 4
     assert not (tmp_path / search_results.IMPORTANCE).exists()

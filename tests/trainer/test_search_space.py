@@ -22,7 +22,7 @@ def test_every_value_is_a_setting_that_the_command_takes(model):
         for value in _ends(values):
             config = as_config(base, {name: value})
             assert config.checked(None) == config
-            parsed, _ = commands.TRAIN.parse(["--workdir=w", *as_flags(config)])
+            parsed, _, _ = commands.TRAIN.parse(["--workdir=w", *as_flags(config)])
             assert parsed == config
 
 
@@ -68,9 +68,9 @@ def test_a_preset_reads_back_as_the_settings(tmp_path):
     )
     preset = tmp_path / "found.flags"
     preset.write_text("# --epochs=7 is a comment\n" + "\n".join(as_flags(config)) + "\n")
-    parsed, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}"])
+    parsed, _, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}"])
     assert parsed == config
-    parsed, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=5"])
+    parsed, _, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=5"])
     assert parsed == dataclasses.replace(config, epochs=5)
 
 

@@ -104,7 +104,7 @@ def test_only_the_history_of_a_trial_is_kept(searched):
 def test_the_best_is_a_preset_for_training(searched):
     table = pd.read_csv(searched / search_results.TRIALS)
     best = table.loc[table["val_cross_entropy"].idxmin()]
-    config, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={searched / search_results.BEST}"])
+    config, _, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={searched / search_results.BEST}"])
     found = {name: getattr(config, name) for name in NAMES}
     assert found == pytest.approx(best[list(NAMES)].to_dict())
     assert config == dataclasses.replace(SMALL, **found)

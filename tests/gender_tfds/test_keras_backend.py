@@ -1,0 +1,48 @@
+"""A backend that can't be had is one sentence, before Keras is imported."""
+
+import importlib.util
+
+import pytest
+
+from export import commands as export_commands
+from gender_tfds.command_line import UserError
+from gender_tfds.keras_backend import check_backend
+from trainer import commands, judging_commands
+
+
+@pytest.mark.parametrize("name", [None, "", "tensorflow"])
+def test_tensorflow_is_the_default(name, monkeypatch):
+    if name is None:
+        monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    else:
+        monkeypatch.setenv("KERAS_BACKEND", name)
+    check_backend()
+
+
+def test_jax_is_taken_where_it_is_installed_and_told_where_not(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    check_backend()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'pip install "gender-classifier\[jax\]"'):
+        check_backend()
+
+
+@pytest.mark.parametrize(
+    ("run", "flags"),
+    [
+        (commands.train, ["--workdir=w"]),
+        (commands.tune, ["--workdir=w"]),
+        (commands.cross_validate, ["--workdir=w"]),
+        (judging_commands.evaluate, ["--workdir=w"]),
+        (judging_commands.compare, ["w"]),
+        (export_commands.score, ["w", "--model=m.keras"]),
+    ],
+)
+def test_every_command_that_needs_keras_tells_it(run, flags, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w").mkdir()
+    (tmp_path / "m.keras").write_bytes(b"PK\x05\x06" + bytes(18))  # an empty archive
+    assert run(flags) == 2
+    assert "KERAS_BACKEND=torch is not supported; set it to tensorflow or jax" in capsys.readouterr().err

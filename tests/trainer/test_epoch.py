@@ -1,0 +1,69 @@
+"""What an epoch shows, counted together; and what a process can't do its part with."""
+
+import numpy as np
+import pytest
+
+from gender_tfds import reading
+from gender_tfds.command_line import UserError
+from tests.conftest import FACES
+from trainer import processes
+from trainer.config import TrainConfig
+from trainer.division import ALONE, Workers
+from trainer.epoch import count_epoch
+
+
+@pytest.fixture(scope="module")
+def builders(data_dir):
+    return [reading.open_built("drawn_faces", str(data_dir))]
+
+
+def test_one_process_counts_all(builders):
+    epoch = count_epoch(builders, TrainConfig(), ALONE)
+    assert epoch.counts == epoch.shown == epoch.shown_by_all
+    assert epoch.train.faces == (epoch.faces,)
+    sizes = {split: builders[0].info.splits[split].num_examples for split in builders[0].info.splits}
+    assert (epoch.faces, epoch.validation.faces) == (sizes["train"], (sizes["validation"],))
+    assert sum(sizes.values()) == FACES
+
+
+def test_processes_have_parts_of_all_faces_and_know_of_each_other(builders, monkeypatch):
+    whole = count_epoch(builders, TrainConfig(balance="undersample"), ALONE)
+    parts = []
+    for process in range(2):
+        both = []
+
+        def gather(numbers, process=process, both=both):
+            # what the other process would count
+            split = "train" if not both else "validation"
+            both.append(split)
+            folds = TrainConfig().folds(split)
+            other = processes_count(builders, folds, (1 - process, 2))
+            return np.array([numbers, other] if process == 0 else [other, numbers])
+
+        monkeypatch.setattr(processes, "gather", gather)
+        parts.append(count_epoch(builders, TrainConfig(balance="undersample"), Workers(2, 2, process)))
+    assert parts[0].train.faces == parts[1].train.faces
+    assert parts[0].shown_by_all == parts[1].shown_by_all
+    assert parts[0].counts != parts[1].counts
+    for gender, number in whole.counts[0].items():
+        assert sum(part.counts[0][gender] for part in parts) == number
+    assert sum(parts[0].validation.faces) == sum(whole.validation.faces)
+
+
+def processes_count(builders, folds, share):
+    from gender_tfds.faces import GENDERS
+    from trainer.input_pipeline import count_faces
+
+    return np.array([[of_set[gender] for gender in GENDERS] for of_set in count_faces(builders, folds, share)])
+
+
+def test_a_process_without_faces_of_a_class_is_one_sentence_for_all(builders, monkeypatch):
+    monkeypatch.setattr(processes, "gather", lambda numbers: np.array([numbers, numbers * [[1, 0]]]))
+    with pytest.raises(UserError, match="too few faces for 2 processes"):
+        count_epoch(builders, TrainConfig(), Workers(2, 2, 0))
+
+
+def test_one_class_is_nothing_to_learn_from(builders, monkeypatch):
+    monkeypatch.setattr(processes, "gather", lambda numbers: np.array([numbers * [[1, 0]]]))
+    with pytest.raises(UserError, match="all of one class"):
+        count_epoch(builders, TrainConfig(), ALONE)
