@@ -50,9 +50,6 @@ def score_on_beam(
     """
     path = pathlib.PurePath(output)
     records = records_of(path, config.table_columns())
-    remote = [one for one in inputs if "://" in one]
-    if remote and len(remote) < len(inputs):
-        raise UserError(f"--input={','.join(inputs)}: with --runner give local inputs or remote patterns, not both")
     content = model.read_bytes() if model.suffix == ".tflite" else None
     logging.getLogger("apache_beam").setLevel(logging.ERROR)  # it tells of every connection
     flags = [f"--{option.removeprefix('--')}" for option in options]
@@ -60,20 +57,7 @@ def score_on_beam(
         pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *flags]))
     except (ValueError, SystemExit) as error:
         raise UserError(f"--runner={runner} --beam_options={','.join(options)}: {error}") from error
-    if remote:
-        found = (
-            pipeline
-            | beam.Create(remote)
-            | beam.io.fileio.MatchAll()
-            | beam.Filter(_is_picture)
-            | beam.Map(lambda metadata: _packed(Picture(metadata.path, metadata.path)))
-            | beam.Reshuffle()
-            | beam.BatchElements(min_batch_size=1, max_batch_size=CHUNK)
-        )
-    else:
-        pictures = [_packed(picture) for picture in Listing(inputs, follow_links=follow_links)]
-        chunks = [pictures[start : start + CHUNK] for start in range(0, len(pictures), CHUNK)]
-        found = pipeline | beam.Create(chunks) | beam.Reshuffle()
+    found = _chunks(pipeline, inputs, follow_links)
     parquet = is_parquet(path)
     rows = found | beam.ParDo(_Score(model, content, config, None if parquet else records))
     prefix = str(path.with_suffix("")) if "://" not in output else output.removesuffix(path.suffix)
@@ -92,6 +76,26 @@ def score_on_beam(
     result.wait_until_finish()
     counters = result.metrics().query()["counters"]
     return {"rows": 0, "errors": 0} | {one.key.metric.name: one.committed or one.attempted for one in counters}
+
+
+def _chunks(pipeline: beam.Pipeline, inputs: Sequence[str], follow_links: bool) -> beam.PCollection:
+    """Returns lists of packed pictures."""
+    remote = [one for one in inputs if "://" in one]
+    if remote and len(remote) < len(inputs):
+        raise UserError(f"--input={','.join(inputs)}: with --runner give local inputs or remote patterns, not both")
+    if remote:
+        return (
+            pipeline
+            | beam.Create(remote)
+            | beam.io.fileio.MatchAll()
+            | beam.Filter(_is_picture)
+            | beam.Map(lambda metadata: _packed(Picture(metadata.path, metadata.path)))
+            | beam.Reshuffle()
+            | beam.BatchElements(min_batch_size=1, max_batch_size=CHUNK)
+        )
+    pictures = [_packed(picture) for picture in Listing(inputs, follow_links=follow_links)]
+    chunks = [pictures[start : start + CHUNK] for start in range(0, len(pictures), CHUNK)]
+    return pipeline | beam.Create(chunks) | beam.Reshuffle()
 
 
 class _Score(beam.DoFn):

@@ -86,40 +86,12 @@ class Training:
         shown: Epoch,
         callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
-        config, classifier, first = self.config, self.classifier, len(checkpoints.progress.history)
-        steps = shown.train.steps
-        if phase.image_size != config.image_size:
-            weights = classifier.get_weights()
-            classifier = build_model(dataclasses.replace(config, image_size=phase.image_size))
-            classifier.set_weights(weights)
-        trained = with_precision(classifier, self.precision)
-        if config.frozen_epochs:
-            transfer.unfreeze(trained, 0 if phase.frozen else config.unfrozen)
-        teachers = self._teachers()
-        image_size = teachers[0].input_shape[1] if teachers else phase.image_size  # of the pictures that are shown
-        model = make_training_model(trained, make_augmentation(config, image_size), teachers)
-        loss = objective.Objective(
-            config.label_smoothing,
-            balance.class_weights(config, shown.shown_by_all),
-            config.age_weight,
-            config.teacher_weight if config.teacher else 0.0,
-        )
-        model.compile(
-            optimizer=make_optimizer(
-                config, steps, phase.schedule[1] - phase.schedule[0], phase.learning_rate, self.precision
-            ),
-            loss=loss,
-            # Keras' own mean of the loss would count the places of a step that no face has
-            weighted_metrics=[
-                objective.FaceMean(objective.accuracy, name="accuracy"),
-                objective.FaceMean(objective.cross_entropy, name="cross_entropy"),
-                objective.FaceMean(loss.call, name="loss"),
-            ],
-            jit_compile=distribution.choose_jit(config, distribution.device_kind(), shown.train.workers),
-        )
-        model.optimizer.build(model.trainable_variables)
+        config, first = self.config, len(checkpoints.progress.history)
+        trained = self._classifier_of(phase)
+        model = self._compiled(trained, phase, shown)
         distribution.build_metrics(model, shown.train)
         checkpoints.begin(phase, model, trained)
+        image_size = model.input_shape[1]  # of the pictures that are shown
         model.fit(
             input_pipeline.make_train_dataset(
                 self.builders,
@@ -132,7 +104,7 @@ class Training:
                 division=shown.train,
                 data_service=self.data_service,
             ),
-            steps_per_epoch=steps,
+            steps_per_epoch=shown.train.steps,
             initial_epoch=first,
             epochs=phase.end,
             validation_data=input_pipeline.make_validation_dataset(
@@ -142,6 +114,44 @@ class Training:
             shuffle=False,
             verbose=0,
         )
+
+    def _classifier_of(self, phase: Phase) -> keras.Model:
+        """Returns the classifier as a phase trains it: its size, its precision, its frozen layers."""
+        config, classifier = self.config, self.classifier
+        if phase.image_size != config.image_size:
+            weights = classifier.get_weights()
+            classifier = build_model(dataclasses.replace(config, image_size=phase.image_size))
+            classifier.set_weights(weights)
+        trained = with_precision(classifier, self.precision)
+        if config.frozen_epochs:
+            transfer.unfreeze(trained, 0 if phase.frozen else config.unfrozen)
+        return trained
+
+    def _compiled(self, trained: keras.Model, phase: Phase, shown: Epoch) -> keras.Model:
+        """Returns what is fitted: augmentation, the classifier, teachers and age, with optimizer and loss."""
+        config, teachers = self.config, self._teachers()
+        image_size = teachers[0].input_shape[1] if teachers else phase.image_size
+        model = make_training_model(trained, make_augmentation(config, image_size), teachers)
+        loss = objective.Objective(
+            config.label_smoothing,
+            balance.class_weights(config, shown.shown_by_all),
+            config.age_weight,
+            config.teacher_weight if config.teacher else 0.0,
+        )
+        first, end = phase.schedule
+        model.compile(
+            optimizer=make_optimizer(config, shown.train.steps, end - first, phase.learning_rate, self.precision),
+            loss=loss,
+            # Keras' own mean of the loss would count the places of a step that no face has
+            weighted_metrics=[
+                objective.FaceMean(objective.accuracy, name="accuracy"),
+                objective.FaceMean(objective.cross_entropy, name="cross_entropy"),
+                objective.FaceMean(loss.call, name="loss"),
+            ],
+            jit_compile=distribution.choose_jit(config, distribution.device_kind(), shown.train.workers),
+        )
+        model.optimizer.build(model.trainable_variables)
+        return model
 
     def _teachers(self) -> list[keras.Model]:
         size = self.config.image_size
