@@ -129,7 +129,20 @@ def test_two_processes_read_every_face_once_and_do_the_same_steps(data_dir):
     assert "--process_id=2 must be below --num_processes=2" in first["told"][0]
 
 
-TRAIN = "import sys; from trainer.commands import train; sys.exit(train(sys.argv[1:]))"
+TRAIN = """
+import os, signal, sys
+from trainer.checkpoints import Checkpoints
+from trainer.commands import train
+
+def begin_or_die(self, epoch, logs=None):
+    if epoch == int(os.environ["KILLED_AT"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    begin(self, epoch, logs)
+
+if "KILLED_AT" in os.environ and "--process_id=1" in sys.argv:
+    begin, Checkpoints.on_epoch_begin = Checkpoints.on_epoch_begin, begin_or_die
+sys.exit(train(sys.argv[1:]))
+"""
 
 
 @needs_jax
@@ -137,10 +150,10 @@ TRAIN = "import sys; from trainer.commands import train; sys.exit(train(sys.argv
 def test_two_processes_train_as_one_does_and_go_on_after_one_was_killed(data_dir, tmp_path):
     flags = [f"--data_dir={data_dir}", "--image_size=32", "--batch_size=64", "--epochs=4", "--noflip", "--rotation=0"]
 
-    def start_both(workdir):
+    def start_both(workdir, **environment):
         address = _free_address()
         together = [*flags, f"--workdir={workdir}", f"--coordinator={address}", "--num_processes=2", "--resume"]
-        return [start("jax", TRAIN, *together, f"--process_id={number}") for number in range(2)]
+        return [start("jax", TRAIN, *together, f"--process_id={number}", **environment) for number in range(2)]
 
     whole = start_both(tmp_path / "whole")
     errors = [process.communicate()[1] for process in whole]
@@ -148,19 +161,16 @@ def test_two_processes_train_as_one_does_and_go_on_after_one_was_killed(data_dir
     assert "Numbers and pictures" in errors[0]
     assert "Epoch" not in errors[1]  # which neither talks nor writes
 
-    killed = start_both(tmp_path / "killed")
-    checkpoint = tmp_path / "killed" / run_folder.CHECKPOINT
-    while not checkpoint.exists() and killed[1].poll() is None:
-        signal.sigtimedwait([], 0.05)
-    killed[1].send_signal(signal.SIGKILL)
-    left = killed[0].communicate()[1]
-    killed[1].communicate()
-    assert killed[0].returncode != 0, left
+    killed = start_both(tmp_path / "killed", KILLED_AT="2")
+    errors = [process.communicate()[1] for process in killed]
+    assert killed[1].returncode == -signal.SIGKILL
+    assert killed[0].returncode == 2, errors[0][-2000:]
+    assert "another process of this training ended" in errors[0]
     assert not (tmp_path / "killed" / run_folder.MODEL).exists()
     resumed = start_both(tmp_path / "killed")
     errors = [process.communicate()[1] for process in resumed]
     assert [process.returncode for process in resumed] == [0, 0], [error[-2000:] for error in errors]
-    assert "Resuming after epoch" in errors[0]
+    assert "Resuming after epoch 2 of 4" in errors[0]
     histories = [
         pd.read_csv(tmp_path / name / run_folder.HISTORY).drop(columns=["seconds", "images_per_second"])
         for name in ("whole", "killed")
