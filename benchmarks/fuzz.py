@@ -1,13 +1,12 @@
-"""What a stranger's bytes reach, under Atheris, which looks for inputs that lead to code not seen before.
+"""Claim: what a stranger's bytes reach ends in a documented error, under Atheris, which looks for code not seen before.
+
+    python benchmarks/fuzz.py TARGET [--runs=100000]
 
 Install Atheris first, which is no dependency of this project: `pip install atheris`. A crash, an exception that is not
 the documented one, more than 2 GB, or a minute for one input, end the run and leave the input in a file.
-
-  python benchmarks/fuzz.py TARGET [RUNS]
-
-TARGET is one of the keys of `TARGETS`; RUNS is 100,000 if left out.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
@@ -104,7 +103,12 @@ def _seeds(target: str) -> list[bytes]:
 
 
 def main() -> None:
-    target, runs = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "100000"
+    """Runs one target."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--runs", type=int, default=100_000, help="inputs to try (%(default)s)")
+    flags = parser.parse_args()
+    target, runs = flags.target, flags.runs
     corpus = pathlib.Path(tempfile.mkdtemp())
     for number, seed in enumerate(_seeds(target)):
         (corpus / str(number)).write_bytes(seed)
