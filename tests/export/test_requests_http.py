@@ -164,21 +164,26 @@ JSON = strategies.recursive(
 SHAPES = strategies.one_of(
     JSON, strategies.lists(strategies.integers(-3, 5), max_size=5), strategies.just([1, 4, 4, 3]), strategies.just([1])
 )
+NESTED = strategies.recursive(  # also of unequal lengths
+    strategies.integers(0, 255), lambda inner: strategies.lists(inner, max_size=4), max_leaves=20
+)
 PICTURES = strategies.one_of(
     JSON,
+    strategies.lists(NESTED, max_size=4),
     strategies.lists(strategies.one_of(LEAVES, strategies.integers(0, 255)), max_size=60),
     strategies.lists(strategies.integers(0, 255), min_size=48, max_size=48),
     strategies.lists(strategies.integers(-1, 2**70), min_size=48, max_size=48),
     strategies.lists(strategies.binary(max_size=9).map(lambda data: base64.b64encode(data).decode()), max_size=3),
 )
-INPUTS = strategies.fixed_dictionaries(
-    {
-        "name": strategies.one_of(strategies.sampled_from(["images", "image_bytes"]), JSON),
-        "datatype": strategies.one_of(strategies.sampled_from(["UINT8", "BYTES"]), JSON),
-        "shape": SHAPES,
-        "data": PICTURES,
-    }
+KINDS = strategies.one_of(
+    strategies.just(("images", "UINT8")), strategies.just(("image_bytes", "BYTES")), strategies.tuples(JSON, JSON)
 )
+INPUTS = strategies.builds(
+    lambda kind, shape, data: {"name": kind[0], "datatype": kind[1], "shape": shape, "data": data},
+    *(KINDS, SHAPES, PICTURES),
+)
+
+
 INSTANCES = strategies.one_of(
     JSON,
     strategies.fixed_dictionaries({"b64": LEAVES}),
