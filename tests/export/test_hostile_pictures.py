@@ -115,6 +115,7 @@ def test_pictures_that_unpack_to_much_are_refused_or_fit(score, tmp_path):
     assert took["seconds"] < MOST_SECONDS
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_picture_without_a_limit_would_be_seen(score, tmp_path):
     folder = _write(tmp_path / "wide", [("wide.png", encode(PIL.Image.new("L", (16_000, 6_000)), "PNG"))])
     (_, refused, limited), (_, read, unlimited) = score(folder), score(folder, "--max_pixels=96000000")
