@@ -220,11 +220,13 @@ def wait_for_a_file(folder: pathlib.Path, process: multiprocessing.Process) -> f
     return time.monotonic()
 
 
-CHEAP, ALL = ["build", "score"], ["build", "score", "export", "train", "cross-validate", "tune"]
+# a scoring is killed in tests/export/test_score.py as well
+CHEAP, ALL = ["build"], ["build", "score", "export", "train", "cross-validate", "tune"]
 CASES = [pytest.param(name, 2, id=f"{name} at 2 moments") for name in CHEAP]
 CASES += [pytest.param(name, 20, id=f"{name} at 20 moments", marks=pytest.mark.slow) for name in ALL]
 
 
+# MOMENTS=5 in the environment tries another number of them
 @pytest.mark.parametrize(("command", "moments"), CASES, indirect=["command"])
 def test_a_command_killed_at_any_moment_ends_as_one_that_was_not(command, moments, tmp_path):
     whole = tmp_path / "whole"

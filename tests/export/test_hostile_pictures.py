@@ -100,7 +100,8 @@ def test_mutated_pictures_have_a_row_each_in_bounded_memory_and_time(score, tmp_
     assert status == (3 if bad else 0)
     assert 0.2 * number < len(bad) < number  # some pictures are still ones, most mutations are noticed
     assert took["bytes"] < MOST_MEMORY
-    assert took["seconds"] < MOST_SECONDS
+    # a detector looks at 88 megapixels without a face in some hundred tiles
+    assert took["seconds"] < (2 * MOST_SECONDS if flags else MOST_SECONDS)
 
 
 def test_pictures_that_unpack_to_much_are_refused_or_fit(score, tmp_path):
@@ -115,6 +116,7 @@ def test_pictures_that_unpack_to_much_are_refused_or_fit(score, tmp_path):
     assert took["seconds"] < MOST_SECONDS
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_picture_without_a_limit_would_be_seen(score, tmp_path):
     folder = _write(tmp_path / "wide", [("wide.png", encode(PIL.Image.new("L", (16_000, 6_000)), "PNG"))])
     (_, refused, limited), (_, read, unlimited) = score(folder), score(folder, "--max_pixels=96000000")
