@@ -1,16 +1,19 @@
 """The processes of one training, on one machine or on many: JAX keeps them in step, and process 0 alone writes."""
 
+import atexit
 import contextlib
 import hashlib
 import json
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from gender_tfds.command_line import UserError
+from gender_tfds.command_line import USER_ERROR, UserError
 
 AUTO = "auto"
 
@@ -132,10 +135,18 @@ def losses_told() -> Iterator[None]:
         yield
     except Exception as error:
         if count() > 1 and type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError"):
+            atexit.register(_end_alone)
             raise UserError(
                 "another process of this training ended, or can't be reached; start all of them again, with --resume"
             ) from error
         raise
+
+
+def _end_alone() -> None:
+    """Ends this process at once: at its end JAX would wait for the lost one, minutes, and abort."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(USER_ERROR)
 
 
 def leave() -> None:
