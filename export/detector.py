@@ -22,6 +22,7 @@ MODEL = FOLDER / "face_detection_yunet_2023mar.onnx"
 Template = Sequence[Sequence[float]]
 _SIDE = 960  # longest side in pixels of what the network sees at once
 _OVERLAP = 160  # of two tiles: a face smaller than this lies whole in one of them
+_TILED = 6000  # longest side in pixels of what is looked at in tiles, some 50: a phone's picture has 8,000
 _SMALL = 48  # pixels of a face at which there may be others, too small to be found
 _SAME = 0.3  # overlap from which two boxes are one face
 _CANDIDATES = 5000
@@ -112,15 +113,16 @@ class FaceDetector:
         """Returns the faces in a picture, uint8 RGB (height, width, 3), the largest first.
 
         What is longer than 960 pixels is looked at in a reduced copy. If that shows small faces or none, it is looked
-        at again in tiles at full scale, so that the small faces of a group are found.
+        at again in tiles at full scale, or at 6,000 pixels, so that the small faces of a group are found.
         """
         shrunk, scale = shrink(image, _SIDE)
         found = [_scaled(face, 1 / scale) for face in self._run(shrunk)]
         if scale < 1 and (not found or min(_side(face) for face in found) * scale < _SMALL):
-            for top in _starts(image.shape[0]):
-                for left in _starts(image.shape[1]):
-                    tile = image[top : top + _SIDE, left : left + _SIDE]
-                    found += [_moved(face, left, top) for face in self._run(tile)]
+            tiled, scale = shrink(image, _TILED)
+            for top in _starts(tiled.shape[0]):
+                for left in _starts(tiled.shape[1]):
+                    tile = tiled[top : top + _SIDE, left : left + _SIDE]
+                    found += [_scaled(_moved(face, left, top), 1 / scale) for face in self._run(tile)]
             found = _distinct(found)
         return sorted((self._measured(image, face) for face in found), key=_side, reverse=True)
 
