@@ -22,6 +22,7 @@ class OnnxPredictor:
     """
 
     def __init__(self, path: pathlib.Path, threads: int = 1) -> None:
+        self._path = path
         try:
             with without_native_noise():  # it tells a machine without a GPU that it looked for one
                 import onnxruntime
@@ -51,5 +52,12 @@ class OnnxPredictor:
         check_shapes(path, self.metadata, given.shape[1:], answer.shape[1:])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Returns p(female), float32 (n,), of uint8 RGB pictures (n, image_size, image_size, 3)."""
-        return self._session.run([self._output], {self._input: images.astype(np.float32)})[0][:, 0]
+        """Returns p(female), float32 (n,), of uint8 RGB pictures (n, image_size, image_size, 3).
+
+        Raises:
+          UserError: the model can't be run.
+        """
+        try:
+            return self._session.run([self._output], {self._input: images.astype(np.float32)})[0][:, 0]
+        except Exception as error:  # a file that loads may still hold indices out of bounds, and the like
+            raise not_ours(self._path, error) from error

@@ -40,6 +40,9 @@ class Predictor(Protocol):
 
         Args:
           images: uint8 RGB (n, image_size, image_size, 3); n may be any number from 1.
+
+        Raises:
+          UserError: the model's file can be loaded, but not run.
         """
 
 
@@ -49,6 +52,7 @@ class TFLitePredictor:
     def __init__(self, path: pathlib.Path, threads: int | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
+        self._path = path
         try:
             content = path.read_bytes()
             self.metadata = check_metadata(read_metadata(content))
@@ -66,12 +70,15 @@ class TFLitePredictor:
         self._batch: int | None = None
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        if self._batch != len(images):
-            self._interpreter.resize_tensor_input(self._input["index"], images.shape)
-            self._interpreter.allocate_tensors()
-            self._batch = len(images)
-        self._interpreter.set_tensor(self._input["index"], images.astype(self._input["dtype"]))
-        self._interpreter.invoke()
+        try:
+            if self._batch != len(images):
+                self._interpreter.resize_tensor_input(self._input["index"], images.shape)
+                self._interpreter.allocate_tensors()
+                self._batch = len(images)
+            self._interpreter.set_tensor(self._input["index"], images.astype(self._input["dtype"]))
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:  # a stranger's file may load and not run
+            raise not_ours(self._path, error) from error
         return self._interpreter.get_tensor(self._output)[:, 0].astype(np.float32)
 
 

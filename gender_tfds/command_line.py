@@ -20,8 +20,6 @@ from gender_tfds.field_flags import define_flag, describe_flag, indented
 from gender_tfds.terminal import show_log
 
 DONE, FAULT, USER_ERROR, SOME_ERRORS = 0, 1, 2, 3  # exit statuses; 128 + signal number when interrupted
-
-
 _STEERING = {"Cc", "Cf", "Zl", "Zp"}  # Unicode's categories of control characters, invisible ones, ends of a line
 
 

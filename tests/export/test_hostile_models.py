@@ -28,14 +28,10 @@ for path in map(str.rstrip, sys.stdin):
     print(path, end=" ", flush=True)
     try:
         predictor = load_predictor(path)
+        size = predictor.image_size
+        print("shape", predictor.predict(np.zeros((2, size, size, 3), np.uint8)).shape)
     except UserError as error:
         print("told" if len(str(error).splitlines()) == 1 else "in many lines")
-        continue
-    size = predictor.image_size
-    try:
-        print("shape", predictor.predict(np.zeros((2, size, size, 3), np.uint8)).shape)
-    except (RuntimeError, ValueError) as error:  # the scorer's caller sees a fault of the model's file
-        print("fails", type(error).__name__)
 """
 
 
@@ -72,7 +68,7 @@ def test_a_mutated_tflite_file_with_a_right_checksum_crashes_nothing(artefacts, 
     copies = mutated(without_archive(artefacts / "model_float32.tflite"), 60)
     paths = [signed(tmp_path / f"{index}.tflite", copy, facts) for index, copy in enumerate(copies)]
     found = tried([*paths, artefacts / "model_float32.tflite"])
-    assert set(found) <= {"told", "shape (2,)", "fails RuntimeError", "fails ValueError"}
+    assert set(found) <= {"told", "shape (2,)"}
     assert found.count("told") > 20  # of which a third have no end
     assert found[-1] == "shape (2,)"
 

@@ -17,6 +17,7 @@ from export.associated_files import CHECKSUM
 from export.metadata import METADATA
 from export.predictor import decode_all, load_predictor
 from gender_tfds import faces, run_folder
+from gender_tfds.command_line import UserError
 
 FORMATS = {name: file for name, (_, file, _) in export_model.EMITTERS.items() if file.endswith(".tflite")}
 
@@ -65,7 +66,7 @@ def test_without_make_resizable_it_takes_one_picture_only(model, facts, tmp_path
     predictor = load_predictor(tmp_path / "fixed.tflite")
     images = np.zeros((7, 32, 32, 3), np.uint8)
     assert predictor.predict(images[:1]).shape == (1,)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(UserError, match="fixed.tflite is damaged"):
         predictor.predict(images)
 
 

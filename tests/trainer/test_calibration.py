@@ -42,10 +42,12 @@ def test_scores_without_a_fault_do_not_become_certain():
 
 
 def test_the_saved_model_holds_the_temperature(tmp_path):
+    keras.utils.set_random_seed(0)
     model = build_model(TrainConfig(image_size=32))
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype("float32")
     before = model.predict(images, verbose=0)
-    table = pd.DataFrame({"label": [0, 1] * 4, "p_female": before[:, 0].astype(float)})
+    score = before[:, 0].astype(float)
+    table = pd.DataFrame({"label": (score > np.median(score)).astype(int), "p_female": score})
     fitted = calibration.calibrate(model, table)
     model.save(tmp_path / "model.keras")
     after = keras.saving.load_model(tmp_path / "model.keras").predict(images, verbose=0)

@@ -64,8 +64,8 @@ def test_the_numbers_are_those_of_the_parts(validated):
         assert found["values"] == values
         assert found["mean"] == pytest.approx(np.mean(values))
         assert found["standard_deviation"] == pytest.approx(np.std(values, ddof=1))
-        expected = scipy.stats.t.interval(0.95, 1, np.mean(values), scipy.stats.sem(values))
-        assert found["interval"] == pytest.approx(list(expected))
+        expected = np.mean(values) + scipy.stats.sem(values) * np.array(scipy.stats.t.interval(0.95, 1))
+        assert found["interval"] == pytest.approx(expected)
     assert numbers["pooled"]["n"] == sum(part["n"] for part in parts) == 300
     right = sum(part["accuracy"] * part["n"] for part in parts)
     assert numbers["pooled"]["accuracy"] == pytest.approx(right / 300)

@@ -33,9 +33,9 @@ def searched(data_dir, tmp_path_factory, seen_folds):
     """The folder of a search that trained; read it, don't write to it."""
     workdir, read_folds = tmp_path_factory.mktemp("searches") / "search", reading.read_folds
 
-    def spy(builder, folds):
+    def spy(builder, folds, *options, **more):
         seen_folds.update(folds)
-        return read_folds(builder, folds)
+        return read_folds(builder, folds, *options, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "read_folds", spy)
