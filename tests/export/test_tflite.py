@@ -66,7 +66,7 @@ def test_without_make_resizable_it_takes_one_picture_only(model, facts, tmp_path
     predictor = load_predictor(tmp_path / "fixed.tflite")
     images = np.zeros((7, 32, 32, 3), np.uint8)
     assert predictor.predict(images[:1]).shape == (1,)
-    with pytest.raises(UserError, match="fixed.tflite is damaged"):
+    with pytest.raises(UserError, match=r"fixed\.tflite is damaged"):
         predictor.predict(images)
 
 
