@@ -130,7 +130,8 @@ def test_fine_tuning_starts_from_the_file(data_dir, trained_run, tmp_path):
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_saves_float32(data_dir, tmp_path, precision):
-    config = dataclasses.replace(SMALL, precision=precision, optimizer="adamw", schedule="cosine")
+    # a rate at which two short epochs learn something
+    config = dataclasses.replace(SMALL, precision=precision, optimizer="adamw", schedule="cosine", learning_rate=0.003)
     train_and_evaluate(config, str(data_dir), tmp_path / "run")
     losses = _history(tmp_path / "run")["loss"]
     assert losses.iloc[1] < losses.iloc[0]
