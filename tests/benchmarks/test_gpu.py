@@ -3,6 +3,7 @@
 import time
 from unittest import mock
 
+import pytest
 import tensorflow as tf
 
 QUICK = ("--presets=smoke", "--precisions=float32", "--seconds=0.1", "--rounds=1", "--batch_size=8")
@@ -23,6 +24,7 @@ def _slowed(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.map(lambda *batch: late(*tf.numpy_function(wait, batch, (tf.uint8, tf.float32))))
 
 
+@pytest.mark.slow
 def test_waiting_for_input_is_seen_and_not_taken_for_augmentation(script, measured, data_dir):
     gpu = script("gpu")
     make, name = gpu.make_train_dataset, "smoke, float32: "

@@ -80,7 +80,9 @@ print(json.dumps(histories))
     [
         # on JAX augmentation draws what one device does
         pytest.param("jax", {"flip": True, "rotation": 0}, marks=[needs_jax, pytest.mark.slow]),
-        ("tensorflow", {"flip": False, "rotation": 0, "ema": 0.9, "schedule": "plateau"}),
+        pytest.param(
+            "tensorflow", {"flip": False, "rotation": 0, "ema": 0.9, "schedule": "plateau"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_two_devices_have_the_loss_curve_of_one(backend, settings, data_dir, tmp_path):

@@ -45,9 +45,9 @@ def searched(data_dir, tmp_path_factory, seen_folds):
 
 
 def _only_of_folds(read_encoded):
-    def read(builder, split):
+    def read(builder, split, *options, **more):
         assert split != "test"
-        return read_encoded(builder, split)
+        return read_encoded(builder, split, *options, **more)
 
     return read
 
