@@ -16,7 +16,7 @@ from PIL import Image
 from export.packaged import FOLDER
 from gender_tfds.command_line import UserError
 from gender_tfds.faces import CROP_TEMPLATE
-from gender_tfds.images_cv import decode, resize, shrink
+from gender_tfds.images_cv import decode, largest_reduction, resize, shrink
 
 MODEL = FOLDER / "face_detection_yunet_2023mar.onnx"
 Template = Sequence[Sequence[float]]
@@ -28,7 +28,6 @@ _SAME = 0.3  # overlap from which two boxes are one face
 _CANDIDATES = 5000
 _CHIP, _MARGIN = 200, 60  # pixels of a face, and around it, when its landmarks are measured again
 _MEASURED = 2  # times
-_REDUCTIONS = (8, 4, 2)  # that a decoder offers
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of an option that nobody set
 
@@ -96,7 +95,7 @@ class FaceDetector:
           ValueError: see `images_cv.decode`.
         """
         sides = _sides(encoded)
-        reduction = next((one for one in _REDUCTIONS if max(sides) / one >= _SIDE), 1)
+        reduction = largest_reduction(max(sides), _SIDE)
         image = decode(encoded, reduction)
         faces = self.detect(image)
         if reduction > 1 and (not faces or min(_side(face) for face in faces) < max(_SMALL, size)):

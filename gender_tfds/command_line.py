@@ -118,7 +118,7 @@ class Command:
         except Exception as error:
             if not (told := disk_fault(error)):
                 raise
-            print(f"{self.name}: {told}", file=sys.stderr)
+            print(f"{self.name}: {UserError(told)}", file=sys.stderr)
             return USER_ERROR
         finally:
             signal.signal(signal.SIGTERM, previous)

@@ -50,12 +50,19 @@ def reduction_for(encoded: bytes, size: int) -> int:
     libjpeg then leaves out the frequencies that the smaller picture can't show, and the work for them. The crop differs
     a little from that of the whole picture. 1 for what is no JPEG.
     """
-    side = _shorter_side(encoded)
-    return next((reduction for reduction in _REDUCED if side >= _SPARE * size * reduction), 1)
+    return largest_reduction(_shorter_side(encoded), _SPARE * size)
+
+
+def largest_reduction(side: int, least: float) -> int:
+    """Returns the largest reduction that `decode` offers and that leaves at least `least` pixels of a side; else 1."""
+    return next((reduction for reduction in _REDUCED if side >= least * reduction), 1)
 
 
 def _shorter_side(encoded: bytes) -> int:
-    """Returns the shorter side that a JPEG's frame header tells; 0 for other bytes. After ITU-T T.81, annex B."""
+    """Returns the shorter side that a JPEG's frame header tells; 0 for other bytes. After ITU-T T.81, annex B.
+
+    Pillow would tell it in 34 µs instead of 1.4, a twentieth of what a picture takes.
+    """
     at = 2 if encoded.startswith(b"\xff\xd8") else len(encoded)
     while encoded[at : at + 1] == b"\xff":
         marker = encoded[at + 1 : at + 2]
@@ -76,13 +83,15 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     square = image[top : top + side, left : left + side]
     if side == size:
         return np.ascontiguousarray(square)
-    if side > _LARGE:
-        return np.rint(_average_in_bands(square, size) + NUDGE).astype(np.uint8)
-    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     # In float32, which costs no more: on bytes OpenCV rounds by rules of its own and differs from TensorFlow by a level
     # in up to every eighth place, enough to move a probability by 0.005. The nudge lifts halves, which either library's
     # arithmetic leaves a hair above or below.
-    return np.rint(cv2.resize(square.astype(np.float32), (size, size), interpolation=method) + NUDGE).astype(np.uint8)
+    if side > _LARGE:
+        resized = _average_in_bands(square, size)
+    else:
+        method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+        resized = cv2.resize(square.astype(np.float32), (size, size), interpolation=method)
+    return np.rint(resized + NUDGE).astype(np.uint8)
 
 
 def _average_in_bands(square: np.ndarray, size: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from trainer.augmentation import make_augmentation
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
 from trainer.epoch import Epoch, count_epoch
-from trainer.models import build_model, make_training_model, with_precision
+from trainer.models import at_size, make_training_model, with_precision
 from trainer.optimization import make_optimizer, plateau_rate
 from trainer.phases import Phase, make_phases
 from trainer.progress_bar import ProgressBar
@@ -117,14 +117,9 @@ class Training:
 
     def _classifier_of(self, phase: Phase) -> keras.Model:
         """Returns the classifier as a phase trains it: its size, its precision, its frozen layers."""
-        config, classifier = self.config, self.classifier
-        if phase.image_size != config.image_size:
-            weights = classifier.get_weights()
-            classifier = build_model(dataclasses.replace(config, image_size=phase.image_size))
-            classifier.set_weights(weights)
-        trained = with_precision(classifier, self.precision)
-        if config.frozen_epochs:
-            transfer.unfreeze(trained, 0 if phase.frozen else config.unfrozen)
+        trained = with_precision(at_size(self.classifier, phase.image_size), self.precision)
+        if self.config.frozen_epochs:
+            transfer.unfreeze(trained, 0 if phase.frozen else self.config.unfrozen)
         return trained
 
     def _compiled(self, trained: keras.Model, phase: Phase, shown: Epoch) -> keras.Model:

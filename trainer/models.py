@@ -92,14 +92,23 @@ def build_model(config: TrainConfig) -> keras.Model:
 
 def _load_at_size(path: str, size: int) -> keras.Model:
     model = load_classifier(path)
-    own = model.input_shape[1]
-    if own == size:
-        return model
     try:
-        resized = keras.models.clone_model(model, input_tensors=keras.Input((size, size, 3), name="pixels"))
-        resized.set_weights(model.get_weights())
-    except ValueError as error:  # behind a flatten each place has weights of its own
+        return at_size(model, size)
+    except ValueError as error:
+        own = model.input_shape[1]
         raise UserError(f"--init_from={path} fits pictures of {own} pixels alone; give --image_size={own}") from error
+
+
+def at_size(model: keras.Model, size: int) -> keras.Model:
+    """Returns a copy of a model, weights included, for pictures of `size` pixels; the model itself if it is for those.
+
+    Raises:
+      ValueError: its weights fit no other size: behind a flatten each place has its own.
+    """
+    if model.input_shape[1] == size:
+        return model
+    resized = keras.models.clone_model(model, input_tensors=keras.Input((size, size, 3), name="pixels"))
+    resized.set_weights(model.get_weights())
     return resized
 
 
