@@ -91,8 +91,8 @@ class TrainConfig:
     )
     teacher: tuple[str, ...] = setting(
         (),
-        ".keras files, separated by commas, whose mean opinion of each training picture is a part of its target; they"
-        " may take pictures up to twice as large as the model's, which then learns from those, averaged down",
+        ".keras files, separated by commas, whose mean opinion of each training picture is a part of its target; each"
+        " model sees the picture in its own size, of which the largest may be twice the smallest",
     )
     teacher_weight: float = setting(0.5, "the part of the target that is the teachers' opinion", lower=0, upper=1)
     early_stopping: int = setting(

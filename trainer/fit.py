@@ -125,7 +125,7 @@ class Training:
     def _compiled(self, trained: keras.Model, phase: Phase, shown: Epoch) -> keras.Model:
         """Returns what is fitted: augmentation, the classifier, teachers and age, with optimizer and loss."""
         config, teachers = self.config, self._teachers()
-        image_size = teachers[0].input_shape[1] if teachers else phase.image_size
+        image_size = max(phase.image_size, *(teacher.input_shape[1] for teacher in teachers), 0)
         model = make_training_model(trained, make_augmentation(config, image_size), teachers)
         loss = objective.Objective(
             config.label_smoothing,
@@ -151,12 +151,11 @@ class Training:
     def _teachers(self) -> list[keras.Model]:
         size = self.config.image_size
         teachers = [load_classifier(path) for path in self.config.teacher]
-        sizes = {teacher.input_shape[1] for teacher in teachers}
-        if sizes and (len(sizes) > 1 or not size <= max(sizes) <= 2 * size or self.config.start_size):
-            own = ", ".join(map(str, sorted(sizes)))
+        sizes = sorted({teacher.input_shape[1] for teacher in teachers})
+        if sizes and (max(*sizes, size) > 2 * min(*sizes, size) or self.config.start_size):
             raise UserError(
-                f"--teacher={','.join(self.config.teacher)} take pictures of {own} pixels; give teachers of one size,"
-                f" which is --image_size={size} or up to twice as large, and no --start_size"
+                f"--teacher={','.join(self.config.teacher)} take pictures of {', '.join(map(str, sizes))} pixels and the"
+                f" model of --image_size={size}; the largest may be twice as large as the smallest, without --start_size"
             )
         return [with_precision(teacher, self.precision) for teacher in teachers]
 

@@ -142,16 +142,20 @@ def make_training_model(
 
     Args:
       classifier: a functional model whose last layer is dense.
-      augmentation: of `trainer.augmentation.make_augmentation`, for pictures of the classifier's input size, or of the
-        teachers', if that is up to twice as large; the classifier then sees the same changed picture, smaller.
-      teachers: models of one input size, not trained.
+      augmentation: of `trainer.augmentation.make_augmentation`, for pictures of the largest input size among the
+        classifier and its teachers; each sees the same changed picture in its own size, at least half of that.
+      teachers: models that are not trained.
     """
     pixels = keras.Input(augmentation.input_shape[1:], name="pixels")
-    x, share = augmentation(pixels)
+    changed, share = augmentation(pixels)
+
+    def seen_by(model: keras.Model) -> keras.KerasTensor:
+        size = model.input_shape[1]
+        # from one to two times the size, bilinear is all but the area average that scoring takes, and the same at two
+        return changed if changed.shape[1] == size else layers.Resizing(size, size, dtype="float32")(changed)
+
     body = keras.Model(classifier.input, [classifier.output, classifier.layers[-1].input], name="classifier")
-    size = classifier.input_shape[1]
-    # between one and two times the size, bilinear is all but the area average that scoring takes, and the same at two
-    score, features = body(x if x.shape[1] == size else layers.Resizing(size, size, dtype="float32")(x))
+    score, features = body(seen_by(classifier))
     age = layers.Dense(1, name="age", dtype="float32")(features)
     opinion = score
     if teachers:
@@ -159,7 +163,7 @@ def make_training_model(
         named = [keras.Model(model.input, model.output, name=f"teacher_{n}") for n, model in enumerate(teachers)]
         for model in named:
             model.trainable = False
-        opinion = sum(model(x, training=False) for model in named) / len(named)
+        opinion = sum(model(seen_by(model), training=False) for model in named) / len(named)
     return keras.Model(pixels, layers.Concatenate(dtype="float32")([score, age, share, opinion]), name="training")
 
 
