@@ -154,8 +154,9 @@ class Training:
         sizes = sorted({teacher.input_shape[1] for teacher in teachers})
         if sizes and (max(*sizes, size) > 2 * min(*sizes, size) or self.config.start_size):
             raise UserError(
-                f"--teacher={','.join(self.config.teacher)} take pictures of {', '.join(map(str, sizes))} pixels and the"
-                f" model of --image_size={size}; the largest may be twice as large as the smallest, without --start_size"
+                f"--teacher={','.join(self.config.teacher)} take pictures of {', '.join(map(str, sizes))} pixels and"
+                f" the model of --image_size={size}; the largest may be twice as large as the smallest, without"
+                " --start_size"
             )
         return [with_precision(teacher, self.precision) for teacher in teachers]
 
