@@ -203,11 +203,12 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 	@cd $(WEB_MODULES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web $(if $(WEB_MODEL),--model='$(WEB_MODEL)')
 
-# ---- The packaged models, in export/models: the preset wide teaches small, both teach best, which is `accurate`, and best
+# ---- The packaged models, in export/models and, to train on from, gender_tfds/models: the preset wide teaches small, both teach best, which is `accurate`, and best
 # and small teach device. Hours on two cores; interrupted, the same command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models
+KERAS_FILES := gender_tfds/models
 train_model = $(BIN)/gender-train --preset=$(1) --data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/$(1) --resume $(TRAIN_FLAGS)
 trained = $(MODEL_RUN)/$(1)/cnn_gender_classifier.keras
 
@@ -226,4 +227,6 @@ model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FA
 	@cp $(MODEL_RUN)/best/artefacts/model_int8.tflite $(MODEL_FILES)/gender_accurate_int8.tflite
 	@cp $(MODEL_RUN)/device/artefacts/model_int8.tflite $(MODEL_FILES)/gender_device_int8.tflite
 	@cp $(MODEL_RUN)/device/artefacts/model_float32.tflite $(MODEL_FILES)/gender_device_float32.tflite
-	@echo "Made $(MODEL_FILES)/gender_*.tflite; measured on test faces in $(MODEL_RUN)/*/metrics.json: update its README.md"
+	@cp $(call trained,best) $(KERAS_FILES)/accurate.keras
+	@cp $(call trained,device) $(KERAS_FILES)/device.keras
+	@echo "Made $(MODEL_FILES)/gender_*.tflite and $(KERAS_FILES)/*.keras; measured on test faces in $(MODEL_RUN)/*/metrics.json: update its README.md"

@@ -3,6 +3,7 @@
 import pathlib
 from typing import Any
 
+from gender_tfds.packaged_models import DATA, MODELS
 from gender_tfds.saved_run import dataset_names
 
 _LICENCES = {
@@ -14,22 +15,23 @@ _LICENCES = {
 
 
 def licences(record: dict[str, Any], *judged: str) -> str:
-    """Returns a sentence for each data set that a run was trained or judged on, and one for what it started from.
+    """Returns a sentence for each data set that a run was trained or judged on, and one for what it started from or was taught by.
 
     Args:
       record: content of the run's `config.json`.
       judged: names of data sets.
     """
-    names = dict.fromkeys([*dataset_names(record), *judged])
-    said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
     settings = record["settings"]
-    source = settings["init_from"] or settings.get("pretrained", "none")
+    source, teachers = settings["init_from"] or settings.get("pretrained", "none"), settings.get("teacher") or ()
+    others = {source, *teachers}
+    names = dict.fromkeys([*dataset_names(record), *(DATA if others & set(MODELS) else ()), *judged])
+    said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
     if source == "imagenet":
         said.append("Training started from ImageNet, whose pictures may be used for non-commercial research only.")
-    elif source != "none":
+    elif source not in ("none", *MODELS):
         # the run and the file; an artefact is no place for a user's folders
         file = "/".join(pathlib.Path(source).parts[-2:])
         said.append(f"Training started from {file}, whose data's licence holds too.")
-    if settings.get("teacher"):
+    if set(teachers) - set(MODELS):
         said.append("Another model was its teacher, whose data's licence holds too.")
     return " ".join(said)

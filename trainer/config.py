@@ -1,12 +1,14 @@
 """The configuration of a training run: one frozen dataclass; its fields are the flags of `gender-train`."""
 
 import dataclasses
-import pathlib
 from typing import Any
 
 from gender_tfds import faces
 from gender_tfds.command_line import UserError, setting
+from gender_tfds.packaged_models import DATA, KERAS_KINDS, MODELS, keras_file
 from trainer.architectures import ARCHITECTURES, check_model
+
+_UNSEEN = set(faces.SPLIT_FOLDS["test"])  # folds of no face that a packaged model was trained or chosen on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class TrainConfig:
     model: str = setting("seed_cnn", "architecture", choices=tuple(ARCHITECTURES))
     init_from: str | None = setting(
         None,
-        "start from architecture and weights of this .keras file instead of from --model; at --image_size, too",
+        f"start from architecture and weights of {KERAS_KINDS} instead of from --model; at --image_size, too",
     )
     image_size: int = setting(64, "height and width of the model's input in pixels", lower=32, upper=1024)
     width: int = setting(32, "channels of the first stage; each later stage has twice as many", lower=4, upper=1024)
@@ -91,8 +93,8 @@ class TrainConfig:
     )
     teacher: tuple[str, ...] = setting(
         (),
-        ".keras files, separated by commas, whose mean opinion of each training picture is a part of its target; each"
-        " model sees the picture in its own size, of which the largest may be twice the smallest",
+        f"models, each {KERAS_KINDS}, separated by commas, whose mean opinion of each training picture is a part of its"
+        " target; each model sees the picture in its own size, of which the largest may be twice the smallest",
     )
     teacher_weight: float = setting(0.5, "the part of the target that is the teachers' opinion", lower=0, upper=1)
     early_stopping: int = setting(
@@ -171,11 +173,16 @@ class TrainConfig:
             raise UserError("--cache=disk needs --cache_dir=DIR, where the decoded pictures are kept")
         if cache_dir and self.cache != "disk":
             raise UserError(f"--cache_dir={cache_dir} needs --cache=disk; --cache={self.cache} does not use it")
-        for name, path in [("init_from", self.init_from), *(("teacher", path) for path in self.teacher)]:
-            if path and not pathlib.Path(path).is_file():
-                raise UserError(f"--{name}={path} is not a file; give a .keras file")
-        check_model(self)
         self._check_lists()
+        for name, path in [("init_from", self.init_from), *(("teacher", path) for path in self.teacher)]:
+            if path and not keras_file(path).is_file():
+                raise UserError(f"--{name}={path} is not a file; give {KERAS_KINDS}")
+            if path in MODELS and set(self.datasets) & set(DATA) and not set(self.folds("test")) <= _UNSEEN:
+                raise UserError(
+                    f"--{name}={path} was trained on the folds of {' and '.join(DATA)} that are not their test split:"
+                    f" judge on --test_folds={','.join(map(str, sorted(_UNSEEN)))}, or start from another model"
+                )
+        check_model(self)
         return self
 
     def _check_lists(self) -> None:

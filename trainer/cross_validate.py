@@ -58,7 +58,7 @@ def cross_validate(
       UserError: a number of parts that the ten folds don't give, folds among the settings, a part without faces, no
         such data set, a damaged shard, settings that exclude each other, or a workdir in use.
     """
-    parts = split_parts(config, folds)
+    parts = [part.checked(cache_dir) for part in split_parts(config, folds)]
     workdir = pathlib.Path(workdir).expanduser()
     training, record = prepare_training(config, data_dir, cache_dir)
     with shards.told(training.builders):

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import UserError
+from gender_tfds.packaged_models import keras_file
 from gender_tfds.saved_run import load_classifier
 from trainer import balance, distribution, input_pipeline, objective, processes, transfer
 from trainer.augmentation import make_augmentation
@@ -150,7 +151,7 @@ class Training:
 
     def _teachers(self) -> list[keras.Model]:
         size = self.config.image_size
-        teachers = [load_classifier(path) for path in self.config.teacher]
+        teachers = [load_classifier(keras_file(path)) for path in self.config.teacher]
         sizes = sorted({teacher.input_shape[1] for teacher in teachers})
         if sizes and (max(*sizes, size) > 2 * min(*sizes, size) or self.config.start_size):
             raise UserError(

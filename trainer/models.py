@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from gender_tfds.command_line import UserError
+from gender_tfds.packaged_models import keras_file
 from gender_tfds.saved_run import load_classifier
 from trainer import transfer
 from trainer.config import TrainConfig
@@ -78,7 +79,7 @@ MODELS: dict[str, Callable[[TrainConfig], keras.Model]] = {
 
 
 def build_model(config: TrainConfig) -> keras.Model:
-    """Returns the model to train, in float32: of `config.model`, or the one in the file `config.init_from`.
+    """Returns the model to train, in float32: of `config.model`, or the one that `config.init_from` names.
 
     Raises:
       UserError: the file is not a face classifier, has no base to freeze, holds no weights for `config.model`, or fits
@@ -91,7 +92,7 @@ def build_model(config: TrainConfig) -> keras.Model:
 
 
 def _load_at_size(path: str, size: int) -> keras.Model:
-    model = load_classifier(path)
+    model = load_classifier(keras_file(path))
     try:
         return at_size(model, size)
     except ValueError as error:

@@ -34,3 +34,12 @@ def test_that_of_what_training_started_from_is_said_too():
     older = _record()
     del older["settings"]["pretrained"]  # a run of a version before transfer learning
     assert "started from" not in licences(older)
+
+
+@pytest.mark.parametrize("settings", [{"init_from": "device"}, {"teacher": ("accurate",)}])
+def test_whoever_learns_from_a_packaged_model_is_bound_as_it_is(settings):
+    said = licences(_record("face_folder", **settings))
+    assert "non-commercial research only" in said
+    assert "CC BY 4.0" in said
+    assert "holds too" not in said  # what it is is said
+    assert "non-commercial" not in licences(_record("face_folder", teacher=("other.keras",)))

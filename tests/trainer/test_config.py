@@ -38,6 +38,12 @@ def test_plain_settings_pass():
         validation_folds=("5", "6"),
     )
     assert full.checked(None) is full
+    # a packaged model has not seen the test split of its data, and nothing of other data
+    for config in (
+        TrainConfig(dataset="fairface", init_from="device"),
+        TrainConfig(init_from="accurate", test_folds=("5",)),
+    ):
+        assert config.checked(None) is config
 
 
 def test_folds_are_those_of_the_splits_unless_asked_for():
@@ -55,6 +61,8 @@ def test_folds_are_those_of_the_splits_unless_asked_for():
         (TrainConfig(cache="memory"), "somewhere", "--cache=disk"),
         (TrainConfig(init_from="/no/such.keras"), None, "/no/such.keras"),
         (TrainConfig(teacher=("/no/such.keras",)), None, "--teacher=/no/such.keras"),
+        (TrainConfig(init_from="best"), None, r"--init_from=best is not a file; give a packaged model \(device,"),
+        (TrainConfig(dataset="utkface", teacher=("device",), test_folds=("0", "3")), None, "judge on --test_folds=0,1"),
         (TrainConfig(model="seed_cnn", width=64), None, "--model=seed_cnn has no use for --width=64"),
         (TrainConfig(model="resnet", dense_units=64), None, "--dense_units=64; it takes --width"),
         (TrainConfig(model="resnet", depth=("1", "x")), None, "--depth=1,x"),
