@@ -15,7 +15,7 @@ _LICENCES = {
 
 
 def licences(record: dict[str, Any], *judged: str) -> str:
-    """Returns a sentence for each data set that a run was trained or judged on, and one for what it started from or was taught by.
+    """Returns a sentence for each data set that a run was trained or judged on, and for what it began from.
 
     Args:
       record: content of the run's `config.json`.

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.export_models import FORMATS, export, lively_model
 from gender_tfds.command_line import UserError
+from gender_tfds.packaged_models import MODELS as MODELS_BY_NAME
 from trainer.augmentation import make_augmentation
 from trainer.config import ARCHITECTURES, TrainConfig
 from trainer.models import MODELS, OUTPUT, build_model, make_training_model, with_precision
@@ -172,6 +173,14 @@ def test_a_saved_model_is_taken_at_every_size_that_its_weights_fit(tmp_path):
     assert build_model(dataclasses.replace(start, image_size=48)).input_shape == (None, 48, 48, 3)
     with pytest.raises(UserError, match="fits pictures of 48 pixels alone; give --image_size=48"):
         build_model(start)
+
+
+def test_a_packaged_model_is_begun_from_by_its_name():
+    started, packaged = build_model(TrainConfig(init_from="device")), keras.saving.load_model(MODELS_BY_NAME["device"])
+    for ours, theirs in zip(started.get_weights(), packaged.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    larger = build_model(TrainConfig(init_from="device", image_size=96))
+    assert larger.input_shape == (None, 96, 96, 3)
 
 
 def test_a_file_that_is_no_classifier_is_refused(tmp_path):
