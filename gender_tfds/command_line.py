@@ -1,7 +1,6 @@
 """Commands from dataclasses: a field is a flag; presets by name; one sentence and an exit status for every mistake."""
 
 import dataclasses
-import importlib.metadata
 import pathlib
 import shlex
 import signal
@@ -105,6 +104,8 @@ class Command:
                 print(self.help())
                 return DONE
             if "--version" in argv:
+                import importlib.metadata  # a third of what --help takes
+
                 print(f"{self.name} {importlib.metadata.version('gender-classifier')}")
                 return DONE
             return self.main(*self.parse(argv)) or DONE
