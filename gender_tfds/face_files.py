@@ -66,11 +66,12 @@ def read_file(path: str | os.PathLike) -> bytes:
     Raises:
       RejectedError: `missing_file` (also a link to nothing), `not_a_file` (a folder, a pipe, …) or `unreadable`.
     """
-    local = pathlib.Path(path)  # epath takes a pipe for a file, and reading one waits for ever
     try:
-        if not local.is_file():
-            raise RejectedError("not_a_file" if local.exists() else "missing_file")
-        return local.read_bytes()
+        if os.path.isfile(path):  # reading a pipe waits for ever
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
+        # unlike that of os.path, it tells of a name that is too long
+        raise RejectedError("not_a_file" if pathlib.Path(path).exists() else "missing_file")
     except OSError as error:
         raise RejectedError("unreadable") from error
 
@@ -91,4 +92,8 @@ def in_groups(found: Sequence[Face], groups: Mapping[str, str] | None = None) ->
     """Returns the faces with their near-duplicate groups: as given, by file name, or else as looked for now."""
     if groups is None:
         groups = near_duplicate_groups({face.filename: face.path for face in found})
-    return [dataclasses.replace(face, group=groups.get(face.filename, face.filename)) for face in found]
+    return [_in_group(face, groups.get(face.filename, face.filename)) for face in found]
+
+
+def _in_group(face: Face, group: str) -> Face:
+    return face if group == face.group else dataclasses.replace(face, group=group)

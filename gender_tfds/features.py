@@ -2,14 +2,17 @@
 
 import dataclasses
 import hashlib
+import itertools
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
+from tensorflow_datasets.core import hashing
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
@@ -17,6 +20,7 @@ from gender_tfds.command_line import UserError, explain_user_errors
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.folder_lock import locked
 from gender_tfds.records import ordered
+from gender_tfds.split_writer import write_split
 
 explain_user_errors()  # of every builder, in `tfds build`
 
@@ -27,13 +31,13 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Face:
-    """One example.
+    """One example; small, for all faces of a data set are listed before the first is written.
 
     Attributes:
       filename: unique in the data set.
-      image: path of an encoded picture, or its bytes; they go into the record as they are.
+      image: an encoded picture, which goes into the record as it is, or the folder in which it lies under `filename`.
       label: class number in `faces.GENDERS`.
       group: name of the near-duplicate group.
       age: in years, or `faces.UNKNOWN`.
@@ -41,22 +45,20 @@ class Face:
     """
 
     filename: str
-    image: epath.Path | bytes
+    image: bytes | str
     label: int
     group: str
     age: int = faces.UNKNOWN
     ethnicity: int = faces.UNKNOWN
 
     @property
-    def path(self) -> epath.Path:
+    def path(self) -> str:
         """Where the picture lies, of a face that does not hold its bytes."""
-        return cast(epath.Path, self.image)
+        return os.path.join(cast(str, self.image), self.filename)
 
     def example(self) -> dict[str, Any]:
         """Returns the face as the feature dict of `face_features` takes it."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)} | {
-            "fold": faces.fold(self.group)
-        }
+        return {name: getattr(self, name) for name in self.__slots__} | {"fold": faces.fold(self.group)}
 
 
 def face_features() -> tfds.features.FeaturesDict:
@@ -100,6 +102,18 @@ def listing_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def in_record_order(members: Iterable[Face]) -> list[Face]:
+    """Returns the faces of one split in the order of their records: as good as random, and the same on every machine.
+
+    It is that of TFDS' own writer: by a hash of the key that differs between splits.
+    """
+    members = list(members)
+    if not members:
+        return []
+    hasher = hashing.Hasher(faces.split_of(members[0].group))
+    return sorted(members, key=lambda face: hasher.hash_key(face.filename))
+
+
 @dataclasses.dataclass(frozen=True)
 class _ShardConfig(shard_utils.ShardConfig):
     # TFDS' 64 MiB would put all of UTKFace's training faces into one file: nothing to read in parallel or to share
@@ -122,10 +136,12 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
       EXPECTED: counts of the complete data set, of `files` and of labels; other counts are warned of.
       on_beam: whether examples are made and written by Apache Beam; set as `manual_dir` is, by `tfds build
         --beam_pipeline_options`.
+      limit: how many examples of each split are made, at most, or None; set as `manual_dir` is.
     """
 
     manual_dir: epath.Path | None = None
     on_beam: bool = False
+    limit: int | None = None
     TITLE: ClassVar[str] = ""
     EXPECTED: ClassVar[Mapping[str, int]] = {}
 
@@ -166,12 +182,24 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         if download_config.manual_dir is not None:
             self.manual_dir = epath.Path(download_config.manual_dir).expanduser()
         self.on_beam = bool(download_config.beam_options or download_config.beam_runner)
+        self.limit = download_config.max_examples_per_split
         options = {field.name: getattr(download_config, field.name) for field in dataclasses.fields(download_config)}
         super()._download_and_prepare(dl_manager, _DownloadConfig(**options))
-        if (limit := download_config.max_examples_per_split) is not None:
+        if self.limit is not None:
             # beside every result from here on
-            note = self.info.metadata.get("note", faces.LABEL_NOTE)
-            self.info.metadata.update({PART: limit, "note": f"{note} Of the data, {limit} faces a split were built."})
+            note = f"{self.info.metadata.get('note', faces.LABEL_NOTE)} Of the data, {self.limit} faces a split were built."
+            self.info.metadata.update({PART: self.limit, "note": note})
+
+    def _generate_splits(
+        self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
+    ) -> Sequence[tfds.core.SplitInfo]:
+        if self.on_beam or self.info.file_format != tfds.core.FileFormat.TFRECORD:
+            return super()._generate_splits(dl_manager, download_config)
+        shards = download_config.get_shard_config()
+        return [
+            write_split(split, examples, self._get_filename_template(split), shards)
+            for split, examples in self._split_generators(dl_manager).items()
+        ]
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -223,18 +251,25 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
     @staticmethod
     def prepare(face: Face) -> Face:
-        """Returns the face as it goes into its record: what a builder does with one face at a time.
+        """Returns the face as it goes into its record, with its picture: what a builder does with one face at a time.
 
         Called while the records are written, so memory stays flat, however many there are; on Beam, by its workers.
         """
-        return face
+        if isinstance(face.image, bytes):
+            return face
+        with open(face.path, "rb") as file:
+            return dataclasses.replace(face, image=file.read())
 
     def _generate_examples(self, found: Iterable[Face]) -> "Iterable[tuple[str, dict[str, Any]]] | beam.PTransform":
         if not self.on_beam:
-            return (_keyed(face, self.prepare) for face in found)
+            return self._examples_in_order(found)
         import apache_beam as beam
 
         return beam.Create(list(found)) | beam.Reshuffle() | beam.Map(_keyed, self.prepare)
+
+    def _examples_in_order(self, found: Iterable[Face]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for face in in_record_order(itertools.islice(found, self.limit)):
+            yield _keyed(face, self.prepare)
 
 
 def _keyed(face: Face, prepare: Callable[[Face], Face]) -> tuple[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The two ways a folder can say who is who: class folders, or a csv file."""
 
 import functools
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,13 +43,13 @@ def from_class_folders(folder: epath.Path, files: Sequence[str]) -> tuple[list[F
     missing = [f"{gender}/" for gender in faces.GENDERS if not (folder / gender).is_dir()]
     if missing:
         raise UserError(f"--manual_dir={folder} holds no csv file and no {' and no '.join(missing)}; {HOW_TO}")
-    found, skipped = sort_out(files, functools.partial(_in_class_folder, folder))
+    found, skipped = sort_out(files, functools.partial(_in_class_folder, os.fspath(folder)))
     if not found:
         raise UserError(f"no file in {folder} can be used ({listed(skipped)}); {HOW_TO}")
     return found, skipped
 
 
-def _in_class_folder(folder: epath.Path, name: str) -> Face:
+def _in_class_folder(folder: str, name: str) -> Face:
     gender, *below = name.split("/")
     try:
         name.encode()
@@ -58,7 +59,7 @@ def _in_class_folder(folder: epath.Path, name: str) -> Face:
         raise RejectedError("hidden")
     if gender not in faces.GENDERS or not below:
         raise RejectedError("not_in_male_or_female")
-    return check(Face(name, folder / name, faces.GENDERS.index(gender), group=name))
+    return check(Face(name, folder, faces.GENDERS.index(gender), group=name))
 
 
 def from_table(table: epath.Path, files: Sequence[str]) -> tuple[list[Face], Counter]:
@@ -74,18 +75,18 @@ def from_table(table: epath.Path, files: Sequence[str]) -> tuple[list[Face], Cou
     unused = sorted(set(rows[0]) - {*_REQUIRED, *_OPTIONAL, None})
     if unused:
         logging.warning("Columns of %s that are not used: %s.", table, ", ".join(unused))
-    found, skipped = faces_of_rows(rows, "filename", files, functools.partial(_in_row, table.parent), check)
+    found, skipped = faces_of_rows(rows, "filename", files, functools.partial(_in_row, os.fspath(table.parent)), check)
     if not found:
         raise UserError(f"{none_left(rows, [table], skipped)}; {HOW_TO}")
     return found, skipped
 
 
-def _in_row(folder: epath.Path, row: Row) -> Face:
+def _in_row(folder: str, row: Row) -> Face:
     name = picture_name(row, "filename")
     words = {column: value.strip().lower() for column, value in row.items()}
     return Face(
         filename=name,
-        image=folder / name,
+        image=folder,
         label=look_up(_GENDERS, words, "gender"),
         group=name,
         age=_age(words),

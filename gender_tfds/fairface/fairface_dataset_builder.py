@@ -1,10 +1,11 @@
 """FairFace as a TFDS data set; prose and citation stand in README.md and CITATIONS.bib beside this file."""
 
+import functools
+import os
 from collections.abc import Mapping
 from typing import ClassVar
 
 import tensorflow_datasets as tfds
-from etils import epath
 
 from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, list_files, whole_jpeg
@@ -38,17 +39,17 @@ class Builder(FaceBuilder):
             )
         rows = [row for table in tables for row in read_rows(table, _COLUMNS)]
         files = [f"{part}/{name}" for part in _PARTS for name in list_files(folder / part)]
-        found, skipped = faces_of_rows(rows, "file", files, lambda row: _parse(row, folder), whole_jpeg)
+        found, skipped = faces_of_rows(rows, "file", files, functools.partial(_parse, os.fspath(folder)), whole_jpeg)
         if not found:
             raise UserError(f"{none_left(rows, tables, skipped)}; {_HOW_TO}")
         return self.splits_of(in_groups(found), skipped, files)
 
 
-def _parse(row: Row, folder: epath.Path) -> Face:
+def _parse(folder: str, row: Row) -> Face:
     name = picture_name(row, "file")
     return Face(
         filename=name,
-        image=folder / name,
+        image=folder,
         label=look_up(labels.GENDERS, row, "gender"),
         group=name,
         age=look_up(labels.AGES, row, "age"),

@@ -8,7 +8,7 @@ from gender_tfds.utkface import source
 
 def main() -> None:
     """Prints the folder, for scripts: `make run` scores it."""
-    print(source.pictures(source.download())[0].parent)
+    print(source.pictures(source.download())[0])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where UTKFace's pictures come from: a folder, or a download by kagglehub."""
 
 import contextlib
+import os
 
 import kagglehub
 import requests
@@ -42,8 +43,8 @@ def download() -> epath.Path:
         raise UserError(f"Kaggle's download of {HANDLE} failed ({reason}); {_HOW_TO}") from error
 
 
-def pictures(folder: epath.Path) -> list[epath.Path]:
-    """Returns the JPEG files of one folder of faces, sorted by name.
+def pictures(folder: epath.Path) -> tuple[epath.Path, list[str]]:
+    """Returns the folder of faces, and the names of the JPEG files in it, sorted.
 
     Args:
       folder: the archive's root or the folder of faces itself.
@@ -55,7 +56,7 @@ def pictures(folder: epath.Path) -> list[epath.Path]:
         raise UserError(f"--manual_dir={folder} is not a directory; {_HOW_TO}")
     for name in _FOLDERS:
         with contextlib.suppress(NotADirectoryError, FileNotFoundError):
-            found = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() == ".jpg")
+            found = sorted(file for file in os.listdir(folder / name) if os.path.splitext(file)[1].lower() == ".jpg")
             if found:
-                return found
+                return folder / name, found
     raise UserError(f"--manual_dir={folder} holds no .jpg file, nor does UTKFace/ in it; {_HOW_TO}")

@@ -1,6 +1,8 @@
 """UTKFace as a TFDS data set; prose and citation stand in README.md and CITATIONS.bib beside this file."""
 
 import csv
+import functools
+import os
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -33,19 +35,19 @@ class Builder(FaceBuilder):
     EXPECTED: ClassVar[Mapping[str, int]] = {"files": 23708, "male": 12391, "female": 11314}
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        paths = source.pictures(self.manual_dir or source.download())
-        found, skipped = sort_out(paths, _read)
+        folder, names = source.pictures(self.manual_dir or source.download())
+        found, skipped = sort_out(names, functools.partial(_read, os.fspath(folder)))
         if not found:
             raise UserError(
-                f"none of the {len(paths)} files in {paths[0].parent} has a UTKFace name"
+                f"none of the {len(names)} files in {folder} has a UTKFace name"
                 " (age_gender_race_stamp.jpg.chip.jpg); give the folder of UTKFace's faces with --manual_dir"
             )
-        return self.splits_of(in_groups(found, _listed_groups(paths[0].parent)), skipped, [path.name for path in paths])
+        return self.splits_of(in_groups(found, _listed_groups(folder)), skipped, names)
 
 
-def _read(path: epath.Path) -> Face:
-    labels = file_names.parse(path.name)
-    return whole_jpeg(Face(path.name, path, labels.gender, path.name, labels.age, labels.ethnicity))
+def _read(folder: str, name: str) -> Face:
+    labels = file_names.parse(name)
+    return whole_jpeg(Face(name, folder, labels.gender, name, labels.age, labels.ethnicity))
 
 
 def _listed_groups(faces: epath.Path) -> Mapping[str, str] | None:

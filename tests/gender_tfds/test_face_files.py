@@ -78,10 +78,10 @@ def test_what_is_no_file_is_rejected_and_not_waited_for(tmp_path):
 def test_a_file_of_somebody_else_is_unreadable(tmp_path, monkeypatch):
     (tmp_path / "theirs").write_bytes(b"content")
 
-    def refuse(path):
+    def refuse(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(face_files.pathlib.Path, "read_bytes", refuse)  # root, as a test may run, may read anything
+    monkeypatch.setattr(face_files, "open", refuse, raising=False)  # root, as a test may run, may read anything
     with pytest.raises(RejectedError, match="unreadable"):
         face_files.read_file(tmp_path / "theirs")
 
@@ -91,10 +91,10 @@ WHOLE = encode_face(0)
 
 @pytest.mark.parametrize("content", [b"", WHOLE[: len(WHOLE) // 2], WHOLE[5:], b"<html>" * 100])
 def test_a_file_that_is_no_whole_jpeg_is_damaged(tmp_path, content):
-    face = Face("a.jpg", tmp_path / "a.jpg", 0, "a.jpg")
-    face.image.write_bytes(WHOLE)
+    face, file = Face("a.jpg", str(tmp_path), 0, "a.jpg"), tmp_path / "a.jpg"
+    file.write_bytes(WHOLE)
     assert face_files.whole_jpeg(face) is face
-    face.image.write_bytes(content)
+    file.write_bytes(content)
     with pytest.raises(RejectedError, match="damaged"):
         face_files.whole_jpeg(face)
 
@@ -104,7 +104,7 @@ def test_groups_are_looked_for_unless_they_are_given(tmp_path):
     for name, index in {"b/1.jpg": 0, "a/1.jpg": 0, "a/2.jpg": 1}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(encode_face(index))
-        found.append(Face(name, tmp_path / name, 0, group=name))
+        found.append(Face(name, str(tmp_path), 0, group=name))
     assert [face.group for face in face_files.in_groups(found)] == ["a/1.jpg", "a/1.jpg", "a/2.jpg"]
     given = face_files.in_groups(found, {"a/2.jpg": "theirs"})
     assert [face.group for face in given] == ["b/1.jpg", "a/1.jpg", "theirs"]
