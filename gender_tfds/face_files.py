@@ -66,12 +66,11 @@ def read_file(path: str | os.PathLike) -> bytes:
     Raises:
       RejectedError: `missing_file` (also a link to nothing), `not_a_file` (a folder, a pipe, …) or `unreadable`.
     """
+    local = pathlib.Path(path)  # epath takes a pipe for a file, and reading one waits for ever
     try:
-        if os.path.isfile(path):  # reading a pipe waits for ever
-            with open(path, "rb", buffering=0) as file:
-                return file.read()
-        # unlike that of os.path, it tells of a name that is too long
-        raise RejectedError("not_a_file" if pathlib.Path(path).exists() else "missing_file")
+        if not local.is_file():
+            raise RejectedError("not_a_file" if local.exists() else "missing_file")
+        return local.read_bytes()
     except OSError as error:
         raise RejectedError("unreadable") from error
 

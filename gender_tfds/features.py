@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import itertools
-import os
+import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
-from tensorflow_datasets.core import hashing
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
@@ -20,7 +19,7 @@ from gender_tfds.command_line import UserError, explain_user_errors
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.folder_lock import locked
 from gender_tfds.records import ordered
-from gender_tfds.split_writer import write_split
+from gender_tfds.split_writer import ShardConfig, record_order, write_split
 
 explain_user_errors()  # of every builder, in `tfds build`
 
@@ -52,9 +51,9 @@ class Face:
     ethnicity: int = faces.UNKNOWN
 
     @property
-    def path(self) -> str:
+    def path(self) -> pathlib.Path:
         """Where the picture lies, of a face that does not hold its bytes."""
-        return os.path.join(cast(str, self.image), self.filename)
+        return pathlib.Path(cast(str, self.image), self.filename)
 
     def example(self) -> dict[str, Any]:
         """Returns the face as the feature dict of `face_features` takes it."""
@@ -102,28 +101,9 @@ def listing_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def in_record_order(members: Iterable[Face]) -> list[Face]:
-    """Returns the faces of one split in the order of their records: as good as random, and the same on every machine.
-
-    It is that of TFDS' own writer: by a hash of the key that differs between splits.
-    """
-    members = list(members)
-    if not members:
-        return []
-    hasher = hashing.Hasher(faces.split_of(members[0].group))
-    return sorted(members, key=lambda face: hasher.hash_key(face.filename))
-
-
-@dataclasses.dataclass(frozen=True)
-class _ShardConfig(shard_utils.ShardConfig):
-    # TFDS' 64 MiB would put all of UTKFace's training faces into one file: nothing to read in parallel or to share
-    # among machines.
-    min_shard_size: int = 8 << 20
-
-
 class _DownloadConfig(tfds.download.DownloadConfig):
     def get_shard_config(self) -> shard_utils.ShardConfig:
-        return _ShardConfig(num_shards=self.num_shards)
+        return ShardConfig(num_shards=self.num_shards)
 
 
 class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -187,8 +167,9 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         super()._download_and_prepare(dl_manager, _DownloadConfig(**options))
         if self.limit is not None:
             # beside every result from here on
-            note = f"{self.info.metadata.get('note', faces.LABEL_NOTE)} Of the data, {self.limit} faces a split were built."
-            self.info.metadata.update({PART: self.limit, "note": note})
+            note = self.info.metadata.get("note", faces.LABEL_NOTE)
+            built = f"Of the data, {self.limit} faces a split were built."
+            self.info.metadata.update({PART: self.limit, "note": f"{note} {built}"})
 
     def _generate_splits(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
@@ -255,10 +236,7 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
         Called while the records are written, so memory stays flat, however many there are; on Beam, by its workers.
         """
-        if isinstance(face.image, bytes):
-            return face
-        with open(face.path, "rb") as file:
-            return dataclasses.replace(face, image=file.read())
+        return face if isinstance(face.image, bytes) else dataclasses.replace(face, image=face.path.read_bytes())
 
     def _generate_examples(self, found: Iterable[Face]) -> "Iterable[tuple[str, dict[str, Any]]] | beam.PTransform":
         if not self.on_beam:
@@ -268,8 +246,9 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         return beam.Create(list(found)) | beam.Reshuffle() | beam.Map(_keyed, self.prepare)
 
     def _examples_in_order(self, found: Iterable[Face]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for face in in_record_order(itertools.islice(found, self.limit)):
-            yield _keyed(face, self.prepare)
+        for split, members in by_split(itertools.islice(found, self.limit)).items():
+            key = record_order(split)
+            yield from (_keyed(face, self.prepare) for face in sorted(members, key=lambda face: key(face.filename)))
 
 
 def _keyed(face: Face, prepare: Callable[[Face], Face]) -> tuple[str, dict[str, Any]]:

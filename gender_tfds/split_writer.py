@@ -1,20 +1,35 @@
 """Writes a split record by record: nothing is held of a record that was written but the place where it ends."""
 
 import array
+import dataclasses
 import itertools
-import os
+import pathlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 import tqdm
-from tensorflow_datasets.core import naming
+from tensorflow_datasets.core import hashing, naming
 from tensorflow_datasets.core.utils import shard_utils
 
-from gender_tfds.records import serialize
+from gender_tfds.records import framed, serialize
 
-_COPIED = 1 << 20  # bytes at once
+_AT_ONCE = 1 << 20  # bytes that are written
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardConfig(shard_utils.ShardConfig):
+    """TFDS' rule for the number of shards, for records of some kB."""
+
+    # TFDS' 64 MiB would put all of UTKFace's training faces into one file: nothing to read in parallel or to share
+    # among machines.
+    min_shard_size: int = 8 << 20
+
+
+def record_order(split: str) -> Callable[[str], int]:
+    """Returns what the keys of a split's records are sorted by: a hash, TFDS' own, as good as random."""
+    return hashing.Hasher(split).hash_key
 
 
 def write_split(
@@ -36,24 +51,19 @@ def write_split(
     Raises:
       ValueError: two examples have one key.
     """
-    import tensorflow as tf
-
-    whole, ends, last = os.fspath(template.sharded_filepath(shard_index=0, num_shards=1)), array.array("Q", [0]), None
-    with tf.io.TFRecordWriter(whole) as writer:
-        for key, example in tqdm.tqdm(examples, desc=f"Writing {name}", disable=None, unit=" examples"):
+    whole, ends, last = _path(template, 0, 1), array.array("Q", [0]), None
+    with whole.open("wb", buffering=_AT_ONCE) as file:
+        for key, example in tqdm.tqdm(examples, desc=f"Writing {name}", disable=None, unit=" faces"):
             if key == last:
                 raise ValueError(f"two examples of the split {name} have the key {key}")
-            record, last = serialize(example), key
-            writer.write(record)
-            ends.append(ends[-1] + len(record) + shard_config.overhead)
+            ends.append(ends[-1] + file.write(framed(serialize(example))))
+            last = key
     number = len(ends) - 1
     size = ends[-1] - number * shard_config.overhead
     num_shards = shard_config.get_number_shards(size, number)
-    numbers = shard_utils.get_shard_boundaries(number, num_shards)
-    shards = [
-        os.fspath(template.sharded_filepath(shard_index=shard, num_shards=num_shards)) for shard in range(num_shards)
-    ]
-    _cut(whole, [ends[number] for number in numbers[:-1]], shards)
+    numbers = shard_utils.get_shard_boundaries(number, num_shards)  # an error if there are none
+    shards = [_path(template, shard, num_shards) for shard in range(num_shards)]
+    _cut(whole, [ends[begin] for begin in (0, *numbers[:-1])], shards)
     return tfds.core.SplitInfo(
         name=name,
         shard_lengths=[end - begin for begin, end in itertools.pairwise((0, *numbers))],
@@ -62,12 +72,16 @@ def write_split(
     )
 
 
-def _cut(whole: str, places: Sequence[int], shards: Sequence[str]) -> None:
-    """Makes shards of a file, cut at places; from its end on, so that no more than one shard is on the disk twice."""
-    with open(whole, "r+b") as source:
-        for place, shard in zip(reversed(places), reversed(shards), strict=False):
-            source.seek(place)
-            with open(shard, "wb") as target:
-                shutil.copyfileobj(source, target, _COPIED)
-            source.truncate(place)
-    os.rename(whole, shards[0])
+def _path(template: naming.ShardedFileTemplate, shard: int, shards: int) -> pathlib.Path:
+    return pathlib.Path(template.sharded_filepath(shard_index=shard, num_shards=shards))
+
+
+def _cut(whole: pathlib.Path, begins: Sequence[int], shards: Sequence[pathlib.Path]) -> None:
+    """Makes shards of a file, from its end on, so that no more than one of them is on the disk twice."""
+    with whole.open("r+b") as source:
+        for begin, shard in reversed(list(zip(begins, shards, strict=True))[1:]):
+            source.seek(begin)
+            with shard.open("wb") as target:
+                shutil.copyfileobj(source, target, _AT_ONCE)
+            source.truncate(begin)
+    whole.rename(shards[0])

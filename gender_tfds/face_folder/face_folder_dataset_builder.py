@@ -1,7 +1,6 @@
 """A folder of one's own face pictures as a TFDS data set; its layouts stand in README.md beside this file."""
 
 import dataclasses
-import pathlib
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -41,4 +40,4 @@ class Builder(FaceBuilder):
     @staticmethod
     def prepare(face: Face) -> Face:
         """Returns the face with its picture as a JPEG or PNG that training can decode."""
-        return dataclasses.replace(face, image=for_record(pathlib.Path(face.path).read_bytes()))
+        return dataclasses.replace(face, image=for_record(face.path.read_bytes()))

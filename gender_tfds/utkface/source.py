@@ -1,7 +1,7 @@
 """Where UTKFace's pictures come from: a folder, or a download by kagglehub."""
 
 import contextlib
-import os
+import pathlib
 
 import kagglehub
 import requests
@@ -56,7 +56,7 @@ def pictures(folder: epath.Path) -> tuple[epath.Path, list[str]]:
         raise UserError(f"--manual_dir={folder} is not a directory; {_HOW_TO}")
     for name in _FOLDERS:
         with contextlib.suppress(NotADirectoryError, FileNotFoundError):
-            found = sorted(file for file in os.listdir(folder / name) if os.path.splitext(file)[1].lower() == ".jpg")
+            found = sorted(path.name for path in pathlib.Path(folder / name).iterdir() if path.suffix.lower() == ".jpg")
             if found:
                 return folder / name, found
     raise UserError(f"--manual_dir={folder} holds no .jpg file, nor does UTKFace/ in it; {_HOW_TO}")

@@ -78,10 +78,10 @@ def test_what_is_no_file_is_rejected_and_not_waited_for(tmp_path):
 def test_a_file_of_somebody_else_is_unreadable(tmp_path, monkeypatch):
     (tmp_path / "theirs").write_bytes(b"content")
 
-    def refuse(*arguments, **options):
+    def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(face_files, "open", refuse, raising=False)  # root, as a test may run, may read anything
+    monkeypatch.setattr(face_files.pathlib.Path, "read_bytes", refuse)  # root, as a test may run, may read anything
     with pytest.raises(RejectedError, match="unreadable"):
         face_files.read_file(tmp_path / "theirs")
 

@@ -152,7 +152,7 @@ def _check(path):
 def test_what_cant_be_trained_on_is_rejected_with_its_reason(tmp_path, encoded, reason):
     path = tmp_path / "a.jpg"
     path.write_bytes(encode_face(0))
-    assert _check(path).path == str(path)
+    assert _check(path).path == path
     path.write_bytes(encoded)
     with pytest.raises(RejectedError) as error:
         _check(path)
@@ -172,7 +172,7 @@ def test_whatever_passes_the_check_can_be_trained_on(tmp_path):
         except RejectedError:
             only_opencv += cv2.imdecode(damaged, cv2.IMREAD_COLOR) is not None
             continue
-        _in_training(pictures.for_record(pathlib.Path(face.path).read_bytes()))
+        _in_training(pictures.for_record(face.path.read_bytes()))
         passed += 1
     assert passed
     assert only_opencv  # what a check by OpenCV alone would let through

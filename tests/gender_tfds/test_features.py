@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
-from gender_tfds import faces, features, reading
+from gender_tfds import faces, features, reading, split_writer
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.features import PART, Face, FaceBuilder
@@ -103,9 +103,9 @@ def test_a_folder_that_is_not_given_or_not_there_is_told(tmp_path, given, said):
 
 def test_eighty_megabytes_are_several_shards():
     size, examples = 80 << 20, 16_000
-    assert features._ShardConfig().get_number_shards(size, examples) > 1
+    assert split_writer.ShardConfig().get_number_shards(size, examples) > 1
     assert shard_utils.ShardConfig().get_number_shards(size, examples) == 1  # what it would be without ours
-    assert features._ShardConfig().get_number_shards(1 << 20, 200) == 1
+    assert split_writer.ShardConfig().get_number_shards(1 << 20, 200) == 1
 
 
 def test_a_number_of_shards_that_was_asked_for_is_kept():
@@ -115,7 +115,7 @@ def test_a_number_of_shards_that_was_asked_for_is_kept():
 @pytest.mark.parametrize(("least", "several"), [(20_000, True), (8 << 20, False)])
 def test_a_build_uses_our_shards(tmp_path, least, several):
     with (
-        mock.patch.object(features._ShardConfig, "min_shard_size", least),
+        mock.patch.object(split_writer.ShardConfig, "min_shard_size", least),
         mock.patch.object(Builder, "NUM_FACES", 40),
     ):
         builder = Builder(data_dir=tmp_path)
