@@ -23,7 +23,7 @@ COMMANDS = {
     "serve": "{model} {pictures}",
     "input_rate": "{data} {pictures}",
     "training_rate": "{data} --presets=seed,fast,device",
-    "build_rate": "{pictures} --limit=2000",
+    "build_rate": "{pictures}",
 }
 
 

@@ -162,14 +162,11 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         if download_config.manual_dir is not None:
             self.manual_dir = epath.Path(download_config.manual_dir).expanduser()
         self.on_beam = bool(download_config.beam_options or download_config.beam_runner)
-        self.limit = download_config.max_examples_per_split
-        options = {field.name: getattr(download_config, field.name) for field in dataclasses.fields(download_config)}
-        super()._download_and_prepare(dl_manager, _DownloadConfig(**options))
-        if self.limit is not None:
-            # beside every result from here on
+        self.limit = limit = download_config.max_examples_per_split
+        super()._download_and_prepare(dl_manager, _DownloadConfig(**vars(download_config)))
+        if limit is not None:  # beside every result from here on
             note = self.info.metadata.get("note", faces.LABEL_NOTE)
-            built = f"Of the data, {self.limit} faces a split were built."
-            self.info.metadata.update({PART: self.limit, "note": f"{note} {built}"})
+            self.info.metadata.update({PART: limit, "note": f"{note} Of the data, {limit} faces a split were built."})
 
     def _generate_splits(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
@@ -184,9 +181,7 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
-            features=face_features(),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
+            features=face_features(), supervised_keys=("image", "label"), metadata=tfds.core.MetadataDict()
         )
 
     def given_folder(self, how_to: str) -> epath.Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import google_crc32c
+import numpy as np
 from tensorflow_datasets.core import example_serializer
 from tensorflow_datasets.proto import tf_example_pb2
 
@@ -25,7 +26,7 @@ def serialize(example: Mapping[str, Any]) -> bytes:
         elif isinstance(value, bytes):
             features[name].bytes_list.value.append(value)
         else:
-            features[name].int64_list.value.append(int(value))
+            features[name].int64_list.value.append(value)
     return record.SerializeToString(deterministic=True)
 
 
@@ -45,7 +46,9 @@ class OrderedSerializer(example_serializer.ExampleSerializer):
 
     def serialize_example(self, example: Any) -> bytes:
         """Returns an example, as TFDS encodes it, as the bytes of a `tf.train.Example`."""
-        return serialize(example)
+        return serialize(
+            {name: value.item() if isinstance(value, np.ndarray) else value for name, value in example.items()}
+        )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow_datasets.core import example_serializer
 
 from gender_tfds import records
+from gender_tfds.features import face_features
 
 
 def _is_ordered(record: bytes) -> bool:
@@ -29,6 +30,38 @@ def test_the_features_of_every_record_are_in_the_order_of_their_names(data_dir):
     )
     assert tf.train.Example.FromString(backwards) == example
     assert not _is_ordered(backwards)
+
+
+EXAMPLE = {
+    "image": b"\0\xff encoded",
+    "label": 1,
+    "age": -1,
+    "ethnicity": 4,
+    "filename": "é.jpg",
+    "group": "a.jpg",
+    "fold": 9,
+}
+
+
+def test_a_record_is_what_tfds_makes_of_an_example():
+    schema = face_features()
+    encoded = schema.encode_example(dict(EXAMPLE))
+    ours = records.OrderedSerializer(schema.get_serialized_info())
+    theirs = ours.get_tf_example(encoded).SerializeToString(deterministic=True)
+    assert records.serialize(EXAMPLE) == ours.serialize_example(encoded) == theirs
+    assert records.serialize(EXAMPLE | {"age": 30}) != records.serialize(EXAMPLE)
+
+
+@pytest.mark.parametrize("record", [b"", b"one", bytes(range(256)) * 40])
+def test_records_are_framed_as_tensorflow_frames_them(tmp_path, record):
+    with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
+        writer.write(record)
+        writer.write(b"the next")
+    ours = records.framed(record) + records.framed(b"the next")
+    assert ours == (tmp_path / "theirs").read_bytes()
+    (tmp_path / "damaged").write_bytes(ours[:-5] + b"?" + ours[-4:])  # the planted failure: a checksum that is wrong
+    with pytest.raises(tf.errors.DataLossError):
+        list(tf.data.TFRecordDataset(str(tmp_path / "damaged")))
 
 
 def test_tfds_is_left_as_it_was():
