@@ -70,7 +70,7 @@ class Scorer:
         crops = [crop for _, found in looked_at for crop in found]
         scores = iter(self._predict(predictor, crops))
         predicted = [
-            [row | self._prediction(row["path"], next(scores), threshold) for row, _ in zip(rows, found, strict=True)]
+            [self._predicted(row, next(scores), threshold) for row, _ in zip(rows, found, strict=True)]
             if found
             else rows
             for rows, found in looked_at
@@ -110,7 +110,5 @@ class Scorer:
             scores += p_female.tolist()
         return scores
 
-    def _prediction(self, path: str, p_female: float, threshold: float) -> dict[str, Any]:
-        if not 0 <= p_female <= 1:  # nor NaN
-            return {"error": f"the model gives {p_female:g} for this picture, no probability"}
-        return vars(Prediction.from_probability(path, p_female, self.config.min_confidence, threshold))
+    def _predicted(self, row: dict[str, Any], p_female: float, threshold: float) -> dict[str, Any]:
+        return row | vars(Prediction.from_probability(row["path"], p_female, self.config.min_confidence, threshold))
