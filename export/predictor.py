@@ -75,7 +75,7 @@ class TFLitePredictor:
                 self._interpreter.resize_tensor_input(self._input["index"], images.shape)
                 self._interpreter.allocate_tensors()
                 self._batch = len(images)
-            self._interpreter.set_tensor(self._input["index"], images.astype(self._input["dtype"]))
+            self._interpreter.set_tensor(self._input["index"], images.astype(self._input["dtype"], copy=False))
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:  # a stranger's file may load and not run
             raise not_ours(self._path, error) from error

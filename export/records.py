@@ -1,10 +1,11 @@
-"""The formats of a table: a row as bytes, and where in bytes that were cut anywhere the last whole row ends."""
+"""The formats of a table: rows as bytes, and where in bytes that were cut anywhere the last whole row ends."""
 
 import csv
 import io
 import json
 import os
 import pathlib
+import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -25,8 +26,8 @@ class Records(Protocol):
 
     header: bytes
 
-    def encode(self, row: dict[str, Any]) -> bytes:
-        """Returns a row's bytes; `row` maps columns to text, numbers or None."""
+    def encode(self, rows: Iterable[dict[str, Any]]) -> bytes:
+        """Returns the bytes of rows; each maps columns to text, numbers or None."""
 
     def is_whole(self, data: bytes) -> bool:
         """Whether bytes that end where a line ends, or where the file ends, are whole rows."""
@@ -40,14 +41,15 @@ class CsvRecords:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
-        self.header = self.encode(dict(zip(columns, columns, strict=True)))
+        self.header = self.encode([dict(zip(columns, columns, strict=True))])
 
-    def encode(self, row: dict[str, Any]) -> bytes:
-        text = io.StringIO(newline="")
+    def encode(self, rows: Iterable[dict[str, Any]]) -> bytes:
+        lines: list[str] = []
         # asked to end rows in a line feed itself, `csv` leaves a name with a carriage return unquoted, and nobody can
-        # read that row again
-        csv.writer(text, lineterminator="\r\n").writerow([row.get(column) for column in self._columns])
-        return (text.getvalue().removesuffix("\r\n") + "\n").encode("utf-8", "surrogateescape")
+        # read that row again; it writes a row at a time
+        writer = csv.writer(types.SimpleNamespace(write=lines.append), lineterminator="\r\n")
+        writer.writerows([row.get(column) for column in self._columns] for row in rows)
+        return "".join([line.removesuffix("\r\n") + "\n" for line in lines]).encode("utf-8", "surrogateescape")
 
     def is_whole(self, data: bytes) -> bool:
         return data.endswith(b"\n") and data.count(b'"') % 2 == 0
@@ -69,8 +71,10 @@ class JsonRecords:
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
 
-    def encode(self, row: dict[str, Any]) -> bytes:
-        return json.dumps({column: row.get(column) for column in self._columns}).encode() + b"\n"
+    def encode(self, rows: Iterable[dict[str, Any]]) -> bytes:
+        return "".join(
+            [json.dumps({column: row.get(column) for column in self._columns}) + "\n" for row in rows]
+        ).encode()
 
     def is_whole(self, data: bytes) -> bool:
         return data.endswith(b"\n")

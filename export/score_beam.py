@@ -130,7 +130,7 @@ class _Score(beam.DoFn):
                 self._rows.inc()
                 if row.get("error"):
                     self._errors.inc()
-                yield self._records.encode(row) if self._records else parquet_row(row)
+                yield self._records.encode([row]) if self._records else parquet_row(row)
 
 
 # Between two steps Beam's coders take no text that is not UTF-8, which names may be: there it is bytes.

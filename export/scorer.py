@@ -1,5 +1,6 @@
 """From files to rows: read, decode, crop, predict. The same in every thread, worker and engine."""
 
+import functools
 import hashlib
 import os
 import pathlib
@@ -29,11 +30,14 @@ def read_file(path: str) -> bytes:
     try:
         # a pipe opened to be read would wait for somebody who writes, and a device may do anything
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("not a regular file")
+            # straight: a file object asks the system thrice as much, and each question lets another thread go first
+            return b"".join(iter(functools.partial(os.read, descriptor, status.st_size + 1), b""))
+        finally:
             os.close(descriptor)
-            raise ValueError("not a regular file")
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
     except OSError as error:
         raise ValueError(error.strerror or "can't be read") from error
 
@@ -70,7 +74,7 @@ class Scorer:
         crops = [crop for _, found in looked_at for crop in found]
         scores = iter(self._predict(predictor, crops))
         predicted = [
-            [row | self._prediction(row["path"], next(scores), threshold) for row, _ in zip(rows, found, strict=True)]
+            [self._predicted(row, next(scores), threshold) for row, _ in zip(rows, found, strict=True)]
             if found
             else rows
             for rows, found in looked_at
@@ -110,7 +114,5 @@ class Scorer:
             scores += p_female.tolist()
         return scores
 
-    def _prediction(self, path: str, p_female: float, threshold: float) -> dict[str, Any]:
-        if not 0 <= p_female <= 1:  # nor NaN
-            return {"error": f"the model gives {p_female:g} for this picture, no probability"}
-        return vars(Prediction.from_probability(path, p_female, self.config.min_confidence, threshold))
+    def _predicted(self, row: dict[str, Any], p_female: float, threshold: float) -> dict[str, Any]:
+        return row | vars(Prediction.from_probability(row["path"], p_female, self.config.min_confidence, threshold))

@@ -129,10 +129,7 @@ def _add_kserve(app: FastAPI, limits: Limits) -> None:
         if not isinstance(content.get("id", ""), str):
             raise RefusedError(400, "id is not a string")
         given = incoming.infer_input(content, service.model.predictor.image_size)
-        if isinstance(given, np.ndarray):
-            scores = [round(float(score), 6) for score in await service.score_pixels(given)]
-        else:
-            scores = [row["p_female"] for row in await _all_scored(request, given)]
+        scores = [row["p_female"] for row in await _all_scored(request, given)]
         outputs = [
             {"name": "p_female", "datatype": "FP32", "shape": [len(scores)], "data": scores},
             {
@@ -148,10 +145,14 @@ def _add_kserve(app: FastAPI, limits: Limits) -> None:
         return JSONResponse(answer)
 
 
-async def _all_scored(request: Request, encoded: list[bytes]) -> list[dict[str, Any]]:
+async def _all_scored(request: Request, pictures: list[bytes] | np.ndarray) -> list[dict[str, Any]]:
     """Returns a row for every picture; the protocols of others have no place for an error beside them."""
-    names = [str(number) for number in range(len(encoded))]
-    predictions = await request.app.state.service.score(names, encoded, 0.0)
+    service: Service = request.app.state.service
+    names = [str(number) for number in range(len(pictures))]
+    if isinstance(pictures, np.ndarray):
+        predictions = await service.score_pixels(names, pictures)
+    else:
+        predictions = await service.score(names, pictures, 0.0)
     for row in predictions:
         if row["error"]:
             raise RefusedError(422, f"picture {row['path']}: {row['error']}")

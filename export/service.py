@@ -150,17 +150,21 @@ class Service:
             answer = []
             for row in itertools.chain.from_iterable(rows for rows, _ in looked_at):
                 if row.get("error"):
-                    self.numbers.errors.labels(row["error"]).inc()
                     prediction = Prediction(row["path"], error=row["error"])
                 else:
                     prediction = Prediction.from_probability(row["path"], next(scores), min_confidence, threshold)
-                answer.append(dataclasses.asdict(prediction) | row)
+                answer.append(self._counted(prediction) | row)
             return answer
 
-    async def score_pixels(self, images: np.ndarray) -> np.ndarray:
-        """Returns p(female), float32 (n,), of pictures that are decoded already, uint8 (n, size, size, 3)."""
+    async def score_pixels(self, names: Sequence[str], images: np.ndarray) -> list[dict[str, Any]]:
+        """Returns the same rows for pictures that are decoded already, uint8 (n, size, size, 3)."""
         with self._admitted_to_queue(len(images)):
-            return np.array(await asyncio.gather(*(self._batcher.score(image) for image in images)), np.float32)
+            threshold = self.model.predictor.metadata["threshold"]
+            scores = await asyncio.gather(*(self._batcher.score(image) for image in images))
+            return [
+                self._counted(Prediction.from_probability(name, score, threshold=threshold))
+                for name, score in zip(names, scores, strict=True)
+            ]
 
     def reload(self) -> bool:
         """Takes the artefact anew from its path; keeps the old one, and says so, if the new one fails its self-test."""
@@ -182,6 +186,11 @@ class Service:
         """Stops the threads."""
         await self._batcher.close()
         self._pool.shutdown()
+
+    def _counted(self, prediction: Prediction) -> dict[str, Any]:
+        if prediction.error:
+            self.numbers.errors.labels(prediction.error).inc()
+        return dataclasses.asdict(prediction)
 
     @contextlib.contextmanager
     def _admitted_to_queue(self, number: int) -> Iterator[None]:

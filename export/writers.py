@@ -101,7 +101,7 @@ class TableWriter:
     def write(self, rows: Iterable[dict[str, Any]]) -> None:
         """Appends rows and hands them to the operating system: they outlive a kill of this process."""
         self._cut()
-        self._file.write(b"".join(map(self._records.encode, rows)))
+        self._file.write(self._records.encode(rows))
         self._file.flush()
 
     def finish(self) -> None:
@@ -199,7 +199,7 @@ class StdoutWriter:
 
     def write(self, rows: Iterable[dict[str, Any]]) -> None:
         """Prints rows. Ends the process quietly, as other filters do, when nobody reads them any more."""
-        data = b"".join(map(self._records.encode, rows))
+        data = self._records.encode(rows)
         try:
             sys.stdout.buffer.write(data if self._begun else self._records.header + data)
             sys.stdout.buffer.flush()

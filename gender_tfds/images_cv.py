@@ -14,7 +14,8 @@ NUDGE = np.float32(5e-3)  # added to a level before it is rounded, here and in i
 
 _LARGE = 4096  # pixels of a side
 _BAND = 256  # rows
-_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+# OpenCV's names for reduced colours mean BGR, and its RGB excludes them; of these the size counts, and RGB for the rest
+_REDUCED = {8: cv2.IMREAD_REDUCED_GRAYSCALE_8, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2}
 _SPARE = 1.5  # times a size that a reduced picture's sides have at least, so that averages of areas are left to take
 
 
@@ -31,7 +32,7 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
     if not encoded:
         raise ValueError("the file is empty")
     try:
-        flags = _REDUCED.get(reduction, cv2.IMREAD_COLOR_RGB)
+        flags = cv2.IMREAD_COLOR_RGB | _REDUCED.get(reduction, 0)
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
         if "MAX_IMAGE" in error.err:
@@ -41,7 +42,7 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
         if encoded[4:8] == b"ftyp" and encoded[8:11] in (b"hei", b"hev", b"mif"):
             raise ValueError("HEIC, which OpenCV can't decode; convert it to JPEG")
         raise ValueError("not a picture that OpenCV can decode, or damaged")
-    return image if reduction == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def reduction_for(encoded: bytes, size: int) -> int:
@@ -91,7 +92,7 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     else:
         method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
         resized = cv2.resize(square.astype(np.float32), (size, size), interpolation=method)
-    return np.rint(resized + NUDGE).astype(np.uint8)
+    return cv2.convertScaleAbs(resized, alpha=1, beta=float(NUDGE))  # rounds to the nearest, halves to even
 
 
 def _average_in_bands(square: np.ndarray, size: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The contract between the trainer and everything after it: file names of a run folder, columns of every table."""
 
 import dataclasses
+import math
 import typing
 
 from gender_tfds.faces import GENDERS
@@ -60,8 +61,12 @@ class Prediction:
     ) -> "Prediction":
         """Makes the row of a picture that was scored.
 
-        Female is predicted when `p_female > threshold`, and nothing below a confidence of `min_confidence`.
+        Female is predicted when `p_female > threshold`, and nothing below a confidence of `min_confidence`. What is no
+        probability is an error; its sentence does not hold the number, since errors are counted by their sentences.
         """
+        if not 0 <= p_female <= 1:  # nor NaN
+            given = "no number" if math.isnan(p_female) else "a number outside [0, 1]"
+            return cls(path, error=f"the model gives {given} for this picture")
         female = p_female > threshold
         confidence = p_female if female else 1 - p_female
         gender = GENDERS[female] if confidence >= min_confidence else UNDECIDED

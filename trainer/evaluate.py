@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 import tqdm
@@ -48,7 +47,7 @@ def predict_split(
       A table with the columns of `Prediction` and `TRUTH`.
 
     Raises:
-      UserError: no faces, labels that are no class, or a model that gives no numbers.
+      UserError: no faces, labels that are no class, or a model that gives no probabilities.
     """
     total = reading.check_split(builder, split) if folds is None else None
     rows = []
@@ -66,9 +65,9 @@ def predict_split(
     if table.empty:
         raise UserError(f"the data set {builder.info.full_name} has no faces to judge on in the split {split!r}")
     reading.check_labels(builder, table["label"])
-    if strange := int((~np.isfinite(table["p_female"])).sum()):
+    if strange := int(table["p_female"].isna().sum()):
         raise UserError(
-            f"the model gives no number for {strange:,} of {len(table):,} faces of {builder.info.full_name}: it is"
+            f"the model gives no probability for {strange:,} of {len(table):,} faces of {builder.info.full_name}: it is"
             " damaged, or its training diverged; train it again"
         )
     return table

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import cv2
 import numpy as np
 import pytest
 
@@ -49,7 +50,7 @@ def test_pictures_over_the_queue_are_refused_and_the_place_is_free_again(artefac
 class Faulty:
     image_size = 16
     note = ""
-    metadata = {"threshold": 0.5}  # noqa: RUF012
+    metadata = {"threshold": 0.5, "image_size": 16}  # noqa: RUF012
 
     def __init__(self, answer):
         self.predict = answer
@@ -70,6 +71,28 @@ def test_a_model_that_fails_its_self_test_is_not_served(monkeypatch, artefacts, 
     monkeypatch.setattr(service, "load_predictor", lambda path: Faulty(answer))
     with pytest.raises(UserError, match="fails its self-test"):
         Model.load(path)
+
+
+def test_an_answer_that_is_no_probability_is_an_error_of_its_picture_alone(monkeypatch, artefacts, test_faces):
+    error = "the model gives no number for this picture"
+    pixels = np.stack([np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 255, np.uint8)])
+    white = cv2.imencode(".png", pixels[1])[1].tobytes()
+    # it passes the self-test
+    fails_on_white = Faulty(lambda images: np.where(images.mean(axis=(1, 2, 3)) > 254, np.nan, 0.25))
+    monkeypatch.setattr(service, "load_predictor", lambda path: fails_on_white)
+
+    async def work(running):
+        rows = await running.score(["a", "b", "c"], [test_faces[0], white, b"x"], 0.0)
+        return rows, await running.score_pixels(["a", "b"], pixels), running.numbers.text().decode()
+
+    rows, of_pixels, numbers = _use(artefacts, work)
+    assert [row["p_female"] for row in rows] == [0.25, None, None]
+    assert rows[1]["error"] == error
+    assert [(row["path"], row["p_female"], row["error"]) for row in of_pixels] == [
+        ("a", 0.25, None),
+        ("b", None, error),
+    ]
+    assert f'gender_errors_total{{reason="{error}"}} 2.0' in numbers
 
 
 def test_a_new_model_of_another_size_is_not_taken(monkeypatch, artefacts, test_faces):

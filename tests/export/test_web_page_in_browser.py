@@ -269,7 +269,7 @@ def test_tables_are_written_as_by_python(page):
     rows = [Prediction.from_probability(names[at % 6], p, 0.7, 0.4) for at, p in enumerate(p_female)]
     rows.append(Prediction("broken.jpg", error='what, "this"?'))
     records = CsvRecords(columns)
-    there = records.header + b"".join(records.encode(dataclasses.asdict(row)) for row in rows)
+    there = records.header + records.encode(map(dataclasses.asdict, rows))
     body = """
         const { csvOf } = await import("./csv.js");
         const { predictionOf } = await import("./prediction.js");

@@ -139,6 +139,16 @@ def test_a_jpeg_is_reduced_as_far_as_leaves_half_as_much_again(sides, size, redu
     assert min(small.shape[:2]) >= 1.5 * size or reduction == 1
 
 
+@pytest.mark.parametrize("reduction", [1, 2, 4, 8])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_reduced_picture_is_what_opencv_calls_its_colours(kind, reduction):
+    encoded = encode(draw_face(0), kind)
+    name = "IMREAD_COLOR_BGR" if reduction == 1 else f"IMREAD_REDUCED_COLOR_{reduction}"
+    expected = cv2.imdecode(np.frombuffer(encoded, np.uint8), getattr(cv2, name))[..., ::-1]
+    assert np.array_equal(images_cv.decode(encoded, reduction), expected)
+    assert not np.array_equal(expected[..., 0], expected[..., 2])  # neither grey nor in the other order
+
+
 @pytest.mark.parametrize(
     "encoded",
     [*DAMAGED.values(), encode(draw_face(0), "PNG"), ENCODED[:150], b"\xff\xd8\xff\xe0\0\0" * 9, b"\xff\xd8\xff"],

@@ -1,6 +1,7 @@
 """run_folder: the names that others rely on, and what a row of predictions says."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -58,6 +59,16 @@ def test_the_more_probable_gender_is_predicted(p_female, gender, confidence):
 
 def test_a_row_without_a_prediction_has_an_error_and_nothing_else():
     assert dataclasses.astuple(Prediction("a.jpg", error="damaged")) == ("a.jpg", None, None, None, "damaged")
+
+
+@pytest.mark.parametrize(
+    ("p_female", "given"),
+    [(math.nan, "no number"), (1 + 1e-6, "a number outside [0, 1]"), (-math.inf, "a number outside [0, 1]")],
+)
+def test_what_is_no_probability_is_an_error_and_no_prediction(p_female, given):
+    error = f"the model gives {given} for this picture"
+    assert Prediction.from_probability("a.jpg", p_female) == Prediction("a.jpg", error=error)
+    assert Prediction.from_probability("a.jpg", 1.0).error is None
 
 
 def test_a_face_below_the_confidence_is_undecided_and_keeps_its_score():

@@ -162,6 +162,6 @@ def test_a_model_of_no_numbers_is_not_judged(own_run, data_dir):
     model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
     model.save(own_run / run_folder.MODEL)
     before = (own_run / run_folder.METRICS).read_bytes()
-    with pytest.raises(UserError, match=r"gives no number for (\d+) of \1 faces"):
+    with pytest.raises(UserError, match=r"gives no probability for (\d+) of \1 faces"):
         evaluate_workdir(own_run, None, "test", str(data_dir))
     assert (own_run / run_folder.METRICS).read_bytes() == before
