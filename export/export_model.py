@@ -19,6 +19,7 @@ from gender_tfds import reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.command_line import UserError
 from gender_tfds.disk_faults import disk_fault
+from gender_tfds.folder_lock import locked
 from gender_tfds.images_cv import decode_and_resize
 from gender_tfds.saved_run import dataset_names, load_classifier, load_record
 
@@ -66,7 +67,7 @@ def export_run(
 
     Raises:
       UserError: no run folder, no data, an unknown format or one whose packages are not installed, or an output folder
-        that can't be written.
+        that can't be written or in which another command works.
     """
     unknown = sorted(set(formats) - set(EMITTERS))
     if unknown or not formats:
@@ -81,17 +82,20 @@ def export_run(
     facts = make_metadata(model.input_shape[1], record)
     calibration = _calibration_faces(record, data_dir, model.input_shape[1])
     results = {}
-    for name in formats:
-        emit, file, tolerance = EMITTERS[name]
-        try:
-            emit_model = functools.partial(emit, model, metadata=facts, calibration=calibration)
-            results[name] = publish(emit_model, output_dir / file, reference, encoded, tolerance, truth)
-        except RefusedError as error:
-            results[name] = {"file": file, "refused": str(error)}
-        except OSError as error:
-            raise UserError(f"--output_dir={output_dir} can't be written ({error.strerror}); give another") from error
-        _tell(name, results[name])
-    write_text(output_dir / RESULTS, json.dumps(_earlier(output_dir) | results, indent=2) + "\n")
+    with locked(output_dir, "--output_dir"):
+        for name in formats:
+            emit, file, tolerance = EMITTERS[name]
+            try:
+                emit_model = functools.partial(emit, model, metadata=facts, calibration=calibration)
+                results[name] = publish(emit_model, output_dir / file, reference, encoded, tolerance, truth)
+            except RefusedError as error:
+                results[name] = {"file": file, "refused": str(error)}
+            except OSError as error:
+                raise UserError(
+                    f"--output_dir={output_dir} can't be written ({error.strerror}); give another"
+                ) from error
+            _tell(name, results[name])
+        write_text(output_dir / RESULTS, json.dumps(_earlier(output_dir) | results, indent=2) + "\n")
     return results
 
 

@@ -1,11 +1,12 @@
 """Emit an `.onnx` file, by tf2onnx: any batch size, with labels and input size inside."""
 
+import copy
 import importlib.util
 import json
 import logging
 import os
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -13,6 +14,9 @@ import tensorflow as tf
 
 from export.metadata import METADATA
 from gender_tfds.command_line import UserError
+
+if TYPE_CHECKING:
+    import onnx
 
 OPSET = 17  # of the operators: what runtimes since the middle of 2022 know
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")  # of the extra `onnx`: to convert, to write and to compare
@@ -48,6 +52,22 @@ def emit_onnx(
     converted, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=OPSET)
     for value in (*converted.graph.input, *converted.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"  # tf2onnx numbers it anew in each process
+    _name_constants(converted.graph)
     onnx.helper.set_model_props(converted, {METADATA: json.dumps(metadata)})
     onnx.checker.check_model(converted)
     pathlib.Path(path).write_bytes(converted.SerializeToString(deterministic=True))
+
+
+def _name_constants(graph: "onnx.GraphProto") -> None:
+    """Names and orders the constants by their first use: of equal ones, tf2onnx keeps another in each process."""
+    constants = {constant.name: constant for constant in graph.initializer}
+    names: dict[str, str] = {}
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name in constants:
+                node.input[place] = names.setdefault(name, f"constant_{len(names)}")
+    used = [copy.deepcopy(constants[name]) for name in names]
+    for constant in used:
+        constant.name = names[constant.name]
+    del graph.initializer[:]
+    graph.initializer.extend(used)

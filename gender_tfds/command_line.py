@@ -1,6 +1,7 @@
 """Commands from dataclasses: a field is a flag; presets by name; one sentence and an exit status for every mistake."""
 
 import dataclasses
+import importlib
 import pathlib
 import shlex
 import signal
@@ -104,9 +105,7 @@ class Command:
                 print(self.help())
                 return DONE
             if "--version" in argv:
-                import importlib.metadata  # a third of what --help takes
-
-                print(f"{self.name} {importlib.metadata.version('gender-classifier')}")
+                print(f"{self.name} {importlib.import_module('importlib.metadata').version('gender-classifier')}")
                 return DONE
             return self.main(*self.parse(argv)) or DONE
         except UserError as error:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from gender_tfds import faces, features, reading
+from gender_tfds import faces, reading, split_writer
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.drawn_faces.picture import encode_face
@@ -20,7 +20,7 @@ SMALL = 100
 
 def _build(folder, count=SMALL, shard_size=8 << 20):
     with (
-        mock.patch.object(features._ShardConfig, "min_shard_size", shard_size),
+        mock.patch.object(split_writer.ShardConfig, "min_shard_size", shard_size),
         mock.patch.object(Builder, "NUM_FACES", count),
     ):
         Builder(data_dir=folder).download_and_prepare()
