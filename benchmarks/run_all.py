@@ -19,11 +19,11 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 # script -> its arguments; {pictures} is the folder of UTKFace's pictures, {data} the data_dir of the built set
 COMMANDS = {
     "startup": "{picture}",
-    "score": "{model} {pictures} --limit=6000",
-    "serve": "{model} {pictures}",
+    "score": "{model} {pictures} --keras=gender_tfds/models/device.keras --scaled_decoding --rounds=5",
+    "serve": "{model} {pictures} --seconds=10",
     "input_rate": "{data} {pictures}",
-    "training_rate": "{data} --presets=seed,fast,device",
-    "build_rate": "{pictures}",
+    "training_rate": "{data} --presets=seed,fast,wide,device",
+    "build_rate": "{pictures} --rounds=5",
 }
 
 

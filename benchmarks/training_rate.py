@@ -27,7 +27,7 @@ from trainer.input_pipeline import count_faces, make_train_dataset
 from trainer.models import build_model, make_training_model
 from trainer.objective import Objective
 
-SECONDS = 10  # of each run
+SECONDS = 4  # of each run
 
 
 def settings(preset: str, dataset: str = "utkface") -> TrainConfig:
