@@ -19,11 +19,11 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 # script -> its arguments; {pictures} is the folder of UTKFace's pictures, {data} the data_dir of the built set
 COMMANDS = {
     "startup": "{picture}",
+    "build_rate": "{pictures} --rounds=5",
     "score": "{model} {pictures} --keras=gender_tfds/models/device.keras --scaled_decoding --rounds=5",
-    "serve": "{model} {pictures} --seconds=10",
     "input_rate": "{data} {pictures}",
     "training_rate": "{data} --presets=seed,fast,wide,device",
-    "build_rate": "{pictures} --rounds=5",
+    "serve": "{model} {pictures} --seconds=10",
 }
 
 
@@ -55,6 +55,11 @@ def main() -> None:
         )
         told = " ".join(names[word].upper() if word in names else word for word in command)
         parts.append(f"`python {told}`\n\n```text\n{done.stdout.strip()}\n```")
+        _write(parts)
+
+
+def _write(parts: list[str]) -> None:
+    """Writes what was measured until now: an interrupted benchmark leaves what it has."""
     packages = ("tensorflow", "keras", "ai-edge-litert", "opencv-python-headless")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
     day = f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}"
