@@ -221,7 +221,7 @@ def wait_for_a_file(folder: pathlib.Path, process: multiprocessing.Process) -> f
 
 
 # a scoring is killed in tests/export/test_score.py as well
-CHEAP, ALL = ["build"], ["build", "score", "export", "train", "cross-validate", "tune"]
+CHEAP, ALL = ["build", "export"], ["build", "score", "export", "train", "cross-validate", "tune"]
 CASES = [pytest.param(name, 2, id=f"{name} at 2 moments") for name in CHEAP]
 CASES += [pytest.param(name, 20, id=f"{name} at 20 moments", marks=pytest.mark.slow) for name in ALL]
 

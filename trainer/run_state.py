@@ -6,6 +6,7 @@ import pathlib
 import platform
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -83,8 +84,22 @@ def make_record(
         "backend": keras.config.backend(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in dict.fromkeys((*_VERSIONS, keras.config.backend()))},
+        "git": git_state(pathlib.Path(__file__).parents[1]),
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+
+
+def git_state(folder: pathlib.Path) -> str | None:
+    """Returns the commit of the checkout in `folder`, ending in `-dirty` if its files differ; None if there is none."""
+    git = shutil.which("git")
+    if not git or not (folder / ".git").exists():  # a release; what it lies in may be under git, and tells nothing
+        return None
+    command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):  # another user's checkout, or one without a commit
+        return None
+    return told.stdout.strip()
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:

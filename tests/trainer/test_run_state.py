@@ -1,13 +1,15 @@
 """A workdir: started, resumed, replaced, or left alone."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
 from gender_tfds import run_folder
 from gender_tfds.command_line import UserError
 from trainer.config import TrainConfig
-from trainer.run_state import make_record, prepare_workdir
+from trainer.run_state import git_state, make_record, prepare_workdir
 
 
 def _record(sha="a", **settings):
@@ -28,7 +30,28 @@ def test_a_new_run_writes_its_record(tmp_path):
     record = json.loads((tmp_path / "new" / "run" / run_folder.CONFIG).read_text())
     assert record["settings"]["epochs"] == 3
     assert record["versions"]["keras"].startswith("3.")
-    assert set(record) >= {"data", "device", "precision", "backend", "python", "command"}
+    assert set(record) >= {"data", "device", "precision", "backend", "python", "git", "command"}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_commit_of_a_checkout_is_told_and_whether_its_files_are_those(tmp_path):
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(["git", "-C", tmp_path, *who, *arguments], capture_output=True, text=True, check=True)
+
+    assert git_state(tmp_path) is None
+    git("init")
+    assert git_state(tmp_path) is None  # no commit
+    (tmp_path / "code.py").write_text("one")
+    git("add", ".")
+    git("commit", "-m", "one")
+    git("tag", "v1")
+    commit = git("rev-parse", "HEAD").stdout.strip()
+    assert git_state(tmp_path) == commit
+    (tmp_path / "code.py").write_text("two")
+    assert git_state(tmp_path) == f"{commit}-dirty"
+    (tmp_path / "installed").mkdir()
+    assert git_state(tmp_path / "installed") is None
 
 
 def test_a_run_is_not_overwritten_in_silence(workdir):
