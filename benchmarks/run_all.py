@@ -22,7 +22,7 @@ COMMANDS = {
     "build_rate": "{pictures} --rounds=5",
     "score": "{model} {pictures} --keras=gender_tfds/models/device.keras --scaled_decoding --rounds=5",
     "input_rate": "{data} {pictures}",
-    "training_rate": "{data} --presets=seed,fast,wide,device",
+    "training_rate": "{data} --presets=seed,fast,device",
     "serve": "{model} {pictures} --seconds=10",
 }
 

@@ -68,7 +68,8 @@ def make_train_dataset(
                 wanted.append(often[gender])
     # One dataset an epoch, since a shuffle's seed can't be a tensor where a global seed is set.
     numbers = range(config.epochs) if epochs is None else epochs
-    parts = [division.batched(_epoch(cells, wanted, config, config.seed * 1_000_003 + number)) for number in numbers]
+    orders = (_epoch(cells, wanted, config, config.seed * 1_000_003 + number) for number in numbers)
+    parts = [division.batched(_decoded(order, size)) for order in orders]
     return functools.reduce(lambda all_epochs, epoch: all_epochs.concatenate(epoch), parts).prefetch(tf.data.AUTOTUNE)
 
 
@@ -108,7 +109,7 @@ def make_validation_dataset(
     examples = functools.reduce(lambda some, more: some.concatenate(more), parts)
     # Keras warns after each pass over a dataset that does not know its length, and those of chosen folds don't
     known = examples.apply(tf.data.experimental.assert_cardinality(number))
-    return division.batched(known).prefetch(2)
+    return division.batched(_decoded(known, size)).prefetch(2)
 
 
 def make_eval_dataset(
@@ -130,7 +131,11 @@ def make_eval_dataset(
       folds: to take instead of the split's own.
     """
     encoded = reading.read_encoded(builder, split) if folds is None else reading.read_folds(builder, folds)
-    return _decoded(encoded, image_size).batch(batch_size).prefetch(2)
+    decoded = encoded.map(
+        lambda example: {**example, "image": decode_and_resize(example["image"], image_size)},
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return decoded.batch(batch_size).prefetch(2)
 
 
 def count_faces(builders: Builders, folds: Sequence[int], share: tuple[int, int] = (0, 1)) -> list[dict[str, int]]:
@@ -165,10 +170,12 @@ def _examples(
     share: tuple[int, int],
     data_service: str | None = None,
 ) -> tf.data.Dataset:
-    """Returns (image, target) of one data set, kept as the settings say."""
+    """Returns (image, target) of one data set, kept as the settings say; without a cache the images are encoded."""
     folds = config.folds(split)
-    encoded = reading.read_folds(builder, folds, share, counted=data_service is None)
-    examples = _decoded(encoded, image_size).map(_pair)
+    examples = reading.read_folds(builder, folds, share, counted=data_service is None).map(_pair)
+    if config.cache == "off" and not data_service:
+        return examples  # decoded after they are shuffled, of which they take a fifth of the memory
+    examples = _decoded(examples, image_size)
     if data_service:
         examples = read_by_service(examples, data_service)
     if config.cache == "off":
@@ -185,10 +192,12 @@ def _examples(
     return examples.cache(str(folder / "faces"))
 
 
-def _decoded(encoded: tf.data.Dataset, image_size: int) -> tf.data.Dataset:
-    return encoded.map(
-        lambda example: {**example, "image": decode_and_resize(example["image"], image_size)},
-        num_parallel_calls=tf.data.AUTOTUNE,
+def _decoded(examples: tf.data.Dataset, image_size: int) -> tf.data.Dataset:
+    """Returns (image, target) with pixels; `examples` may have them already."""
+    if examples.element_spec[0].dtype != tf.string:
+        return examples
+    return examples.map(
+        lambda image, target: (decode_and_resize(image, image_size), target), num_parallel_calls=tf.data.AUTOTUNE
     )
 
 
