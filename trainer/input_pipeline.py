@@ -69,7 +69,7 @@ def make_train_dataset(
     # One dataset an epoch, since a shuffle's seed can't be a tensor where a global seed is set.
     numbers = range(config.epochs) if epochs is None else epochs
     orders = (_epoch(cells, wanted, config, config.seed * 1_000_003 + number) for number in numbers)
-    parts = [division.batched(_decoded(order, size)) for order in orders]
+    parts = [division.batched(_decoded(order, size, exact=False)) for order in orders]
     return functools.reduce(lambda all_epochs, epoch: all_epochs.concatenate(epoch), parts).prefetch(tf.data.AUTOTUNE)
 
 
@@ -109,7 +109,7 @@ def make_validation_dataset(
     examples = functools.reduce(lambda some, more: some.concatenate(more), parts)
     # Keras warns after each pass over a dataset that does not know its length, and those of chosen folds don't
     known = examples.apply(tf.data.experimental.assert_cardinality(number))
-    return division.batched(_decoded(known, size)).prefetch(2)
+    return division.batched(_decoded(known, size, exact=True)).prefetch(2)
 
 
 def make_eval_dataset(
@@ -175,7 +175,7 @@ def _examples(
     examples = reading.read_folds(builder, folds, share, counted=data_service is None).map(_pair)
     if config.cache == "off" and not data_service:
         return examples  # decoded after they are shuffled, of which they take a fifth of the memory
-    examples = _decoded(examples, image_size)
+    examples = _decoded(examples, image_size, exact=split != "train")
     if data_service:
         examples = read_by_service(examples, data_service)
     if config.cache == "off":
@@ -192,12 +192,13 @@ def _examples(
     return examples.cache(str(folder / "faces"))
 
 
-def _decoded(examples: tf.data.Dataset, image_size: int) -> tf.data.Dataset:
-    """Returns (image, target) with pixels; `examples` may have them already."""
+def _decoded(examples: tf.data.Dataset, image_size: int, *, exact: bool) -> tf.data.Dataset:
+    """Returns (image, target) with pixels, `exact` as scoring sees them; `examples` may have them already."""
     if examples.element_spec[0].dtype != tf.string:
         return examples
     return examples.map(
-        lambda image, target: (decode_and_resize(image, image_size), target), num_parallel_calls=tf.data.AUTOTUNE
+        lambda image, target: (decode_and_resize(image, image_size, exact=exact), target),
+        num_parallel_calls=tf.data.AUTOTUNE,
     )
 
 

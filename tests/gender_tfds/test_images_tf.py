@@ -133,8 +133,8 @@ def test_shrinking_is_exact_where_tensorflows_own_is_not():
         encoded = encode(cv2.resize(draw_face(index), (200, 200), interpolation=cv2.INTER_CUBIC), "PNG")
         expected = images_cv.decode_and_resize(encoded, 96)
         exact.append((images_tf.decode_and_resize(tf.constant(encoded), 96).numpy() != expected).mean())
-        pixels = tf.cast(tf.io.decode_png(encoded), tf.float32)
-        resized = tf.image.resize(pixels, (96, 96), method="area") + images_cv.NUDGE
-        own.append((np.rint(resized) != expected).mean())
+        fast = images_tf.decode_and_resize(tf.constant(encoded), 96, exact=False).numpy()
+        assert np.abs(fast.astype(int) - expected).max() <= 1
+        own.append((fast != expected).mean())
     assert np.mean(exact) == 0
-    assert np.mean(own) > 1e-5
+    assert 1e-5 < np.mean(own) < 1e-3

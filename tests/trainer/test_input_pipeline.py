@@ -70,6 +70,26 @@ def test_pictures_are_those_that_scoring_decodes(builder):
     assert np.abs(batch["image"].astype(int) - expected[..., ::-1]).max() > 1  # another order of channels is noticed
 
 
+def test_validation_sees_the_very_pixels_of_scoring_and_training_differs_by_a_level_here_and_there(builder):
+    """128 pixels to 75: areas begin within pixels, and TensorFlow's own average misses a little."""
+
+    def pictures(split):
+        encoded = (e["image"] for e in reading.read_encoded(builder, split).as_numpy_iterator())
+        return {data.tobytes(): data for data in (images_cv.decode_and_resize(one, 75) for one in encoded)}
+
+    config = TrainConfig(image_size=75, batch_size=16, epochs=1)
+    (counts,) = count_faces([builder], config.folds("validation"))
+    division = Division((sum(counts.values()),), config.batch_size)
+    validation = np.concatenate([batch[0].numpy() for batch in make_validation_dataset([builder], config, division)])
+    assert {image.tobytes() for image in validation} == set(pictures("validation"))
+    training = np.concatenate([images.numpy() for images, _ in _train(builder, config)])
+    scored = pictures("train")
+    differing = [image for image in training if image.tobytes() not in scored]
+    assert 0 < len(differing) < len(training)
+    expected = np.stack(list(scored.values())).astype(int)
+    assert all(np.abs(expected - image).max(axis=(1, 2, 3)).min() <= 1 for image in differing[:5])
+
+
 @pytest.mark.parametrize("cache", ["memory", "off"])
 def test_each_training_epoch_holds_every_face_once_in_a_new_order(builder, cache):
     number = builder.info.splits["train"].num_examples
