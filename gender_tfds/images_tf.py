@@ -15,8 +15,8 @@ def decode_and_resize(encoded: tf.Tensor, size: int, *, exact: bool = True) -> t
       encoded: scalar string tensor, the bytes of a file.
       size: height and width of the result in pixels, a Python int.
       exact: shrink as OpenCV does. Otherwise by TensorFlow's own area average, in two thirds of the time, which knows
-        in float32 where an area begins and so misses a level by up to 0.003: at 200 to 96 pixels that rounds one value of
-        5,000 to another level, and moves a probability by up to 0.001. Enough for a picture that is augmented.
+        in float32 where an area begins and so misses a level by up to 0.003: at 200 to 96 pixels that rounds one value
+        of 5,000 to another level, and moves a probability by up to 0.001. Enough for a picture that is augmented.
 
     Raises:
       tf.errors.InvalidArgumentError: when run, for bytes that are no picture.
