@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading
-from gender_tfds.features import Face, FaceBuilder
+from gender_tfds.face_listing import Face, FaceListing
+from gender_tfds.features import FaceBuilder
 from trainer.config import TrainConfig
 from trainer.train import train_and_evaluate
 
@@ -32,7 +33,8 @@ class UtkfaceThinned(FaceBuilder):
         return tfds.core.DatasetInfo(builder=self, features=self.source.info.features)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        return {split: self._generate_examples(self._faces(split)) for split in faces.SPLIT_FOLDS}
+        found = FaceListing(face for split in faces.SPLIT_FOLDS for face in self._faces(split))
+        return {split: self._generate_examples(split, found) for split in found.splits()}
 
     def _faces(self, split: str) -> Iterator[Face]:
         women = 0

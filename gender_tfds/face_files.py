@@ -1,28 +1,31 @@
 """Faces that lie in files: read them side by side, count what is left out, put near duplicates into one group."""
 
 import dataclasses
+import operator
 import os
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import tqdm
 
 from gender_tfds.duplicates import near_duplicate_groups
+from gender_tfds.face_listing import Face
 from gender_tfds.faces import RejectedError
-from gender_tfds.features import Face
 from gender_tfds.threads import in_threads
 
 _Item = TypeVar("_Item")
 _CHUNK = 64  # files that a thread reads at once
 
 
-def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[list[Face], Counter]:
-    """Returns the faces that `read` makes of the items, in their order, and how many it rejected, by reason.
+def sort_out(items: Iterable[_Item], read: Callable[[_Item], Face], skipped: Counter[str]) -> Iterator[Face]:
+    """Yields the faces that `read` makes of the items, in their order.
 
     Args:
+      items: taken only as they are needed.
       read: takes an item and returns a face, or raises `RejectedError`; called in several threads.
+      skipped: counts, by reason, the items that are rejected on the way.
     """
 
     def attempt(some: Sequence[_Item]) -> list[Face | str]:
@@ -34,14 +37,11 @@ def sort_out(items: Sequence[_Item], read: Callable[[_Item], Face]) -> tuple[lis
                 results.append(str(reason))
         return results
 
-    found: list[Face] = []
-    skipped: Counter[str] = Counter()
-    with tqdm.tqdm(desc="Reading faces", total=len(items), disable=None) as bar:
+    with tqdm.tqdm(desc="Reading faces", total=operator.length_hint(items), disable=None) as bar:
         for results in in_threads(attempt, items, _CHUNK):
-            found += [result for result in results if isinstance(result, Face)]
+            yield from (result for result in results if isinstance(result, Face))
             skipped.update(result for result in results if isinstance(result, str))
             bar.update(len(results))
-    return found, skipped
 
 
 def list_files(folder: str | os.PathLike) -> Iterator[str]:
@@ -87,11 +87,13 @@ def whole_jpeg(face: Face) -> Face:
     return face
 
 
-def in_groups(found: Sequence[Face], groups: Mapping[str, str] | None = None) -> list[Face]:
-    """Returns the faces with their near-duplicate groups: as given, by file name, or else as looked for now."""
+def in_groups(found: Iterable[Face], groups: Mapping[str, str] | None = None) -> Iterator[Face]:
+    """Yields the faces with their near-duplicate groups: as given, by file name, or else as looked for now."""
     if groups is None:
+        found = list(found)
         groups = near_duplicate_groups({face.filename: face.path for face in found})
-    return [_in_group(face, groups.get(face.filename, face.filename)) for face in found]
+    for face in found:
+        yield _in_group(face, groups.get(face.filename, face.filename))
 
 
 def _in_group(face: Face, group: str) -> Face:

@@ -1,12 +1,8 @@
 """What every data set here shares: the feature dict, splits by fold, and records in shards of a few megabytes."""
 
 import dataclasses
-import hashlib
-import itertools
-import pathlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -17,9 +13,10 @@ from tensorflow_datasets.core.utils import shard_utils
 from gender_tfds import faces
 from gender_tfds.command_line import UserError, explain_user_errors
 from gender_tfds.disk_faults import disk_fault
+from gender_tfds.face_listing import Face, FaceListing, FileNames, describe
 from gender_tfds.folder_lock import locked
 from gender_tfds.records import ordered
-from gender_tfds.split_writer import ShardConfig, record_order, write_split
+from gender_tfds.split_writer import ShardConfig, write_split
 
 explain_user_errors()  # of every builder, in `tfds build`
 
@@ -28,36 +25,6 @@ PART = "max_examples_per_split"
 
 if TYPE_CHECKING:
     import apache_beam as beam
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Face:
-    """One example; small, for all faces of a data set are listed before the first is written.
-
-    Attributes:
-      filename: unique in the data set.
-      image: an encoded picture, which goes into the record as it is, or the folder in which it lies under `filename`.
-      label: class number in `faces.GENDERS`.
-      group: name of the near-duplicate group.
-      age: in years, or `faces.UNKNOWN`.
-      ethnicity: class number in `faces.ETHNICITIES`, or `faces.UNKNOWN`.
-    """
-
-    filename: str
-    image: bytes | str
-    label: int
-    group: str
-    age: int = faces.UNKNOWN
-    ethnicity: int = faces.UNKNOWN
-
-    @property
-    def path(self) -> pathlib.Path:
-        """Where the picture lies, of a face that does not hold its bytes."""
-        return pathlib.Path(cast(str, self.image), self.filename)
-
-    def example(self) -> dict[str, Any]:
-        """Returns the face as the feature dict of `face_features` takes it."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"fold": faces.fold(self.group)}
 
 
 def face_features() -> tfds.features.FeaturesDict:
@@ -73,32 +40,6 @@ def face_features() -> tfds.features.FeaturesDict:
             "fold": np.int32,
         }
     )
-
-
-def by_split(found: Iterable[Face]) -> dict[str, list[Face]]:
-    """Returns the faces of each split that has any, by the fold of their group."""
-    splits: dict[str, list[Face]] = {split: [] for split in faces.SPLIT_FOLDS}
-    for face in found:
-        splits[faces.split_of(face.group)].append(face)
-    return {split: members for split, members in splits.items() if members}
-
-
-def listed(counts: Mapping[str, int]) -> str:
-    """Returns counts for a sentence: `2 damaged, 1 empty`, by name."""
-    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
-
-
-def describe(found: Iterable[Face], skipped: Mapping[str, int]) -> dict[str, Any]:
-    """Returns the counts for a data set's metadata, and logs them: nothing is left out in silence."""
-    labels = Counter(faces.GENDERS[face.label] for face in found)
-    counts = {"faces": labels.total(), "labels": dict(sorted(labels.items())), "skipped": dict(sorted(skipped.items()))}
-    logging.info("Found %d faces (%s); skipped: %s.", counts["faces"], listed(labels), listed(skipped) or "none")
-    return counts
-
-
-def listing_hash(names: Iterable[str]) -> str:
-    """Returns the SHA-256 of the sorted file names, a fingerprint of what was read."""
-    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class _DownloadConfig(tfds.download.DownloadConfig):
@@ -199,7 +140,7 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
             raise UserError(f"--manual_dir={self.manual_dir} is not a directory; {how_to}")
         return self.manual_dir
 
-    def splits_of(self, found: Sequence[Face], skipped: Mapping[str, int], files: Sequence[str]) -> dict:
+    def splits_of(self, found: FaceListing, skipped: Mapping[str, int], files: FileNames) -> dict:
         """Returns what `_split_generators` is to return for faces in files, and records the counts.
 
         Args:
@@ -209,12 +150,12 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         """
         counts = describe(found, skipped) | {
             "files": len(files),
-            "listing_sha256": listing_hash(files),
-            "near_duplicate_groups": sum(size > 1 for size in Counter(face.group for face in found).values()),
+            "listing_sha256": files.sha256(),
+            "near_duplicate_groups": found.near_duplicate_groups(),
         }
         self._warn_if_different({"files": len(files), **counts["labels"]})
         self.info.metadata.update(counts)
-        return {split: self._generate_examples(members) for split, members in by_split(found).items()}
+        return {split: self._generate_examples(split, found) for split in found.splits()}
 
     def _warn_if_different(self, counts: Mapping[str, int]) -> None:
         different = [
@@ -233,17 +174,14 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         """
         return face if isinstance(face.image, bytes) else dataclasses.replace(face, image=face.path.read_bytes())
 
-    def _generate_examples(self, found: Iterable[Face]) -> "Iterable[tuple[str, dict[str, Any]]] | beam.PTransform":
+    def _generate_examples(
+        self, split: str, found: FaceListing
+    ) -> "Iterable[tuple[str, dict[str, Any]]] | beam.PTransform":
         if not self.on_beam:
-            return self._examples_in_order(found)
+            return (_keyed(face, self.prepare) for face in found.of_split(split, self.limit))
         import apache_beam as beam
 
-        return beam.Create(list(found)) | beam.Reshuffle() | beam.Map(_keyed, self.prepare)
-
-    def _examples_in_order(self, found: Iterable[Face]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for split, members in by_split(itertools.islice(found, self.limit)).items():
-            key = record_order(split)
-            yield from (_keyed(face, self.prepare) for face in sorted(members, key=lambda face: key(face.filename)))
+        return beam.Create(list(found.of_split(split))) | beam.Reshuffle() | beam.Map(_keyed, self.prepare)
 
 
 def _keyed(face: Face, prepare: Callable[[Face], Face]) -> tuple[str, dict[str, Any]]:

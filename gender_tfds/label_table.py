@@ -4,14 +4,14 @@ import csv
 import io
 import posixpath
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from etils import epath
 
 from gender_tfds.command_line import UserError
 from gender_tfds.face_files import sort_out
+from gender_tfds.face_listing import Face, listed
 from gender_tfds.faces import RejectedError
-from gender_tfds.features import Face, listed
 
 Row = Mapping[str, str]
 
@@ -66,7 +66,7 @@ def look_up(values: Mapping[str, int], row: Row, column: str) -> int:
 def faces_of_rows(
     rows: Sequence[Row],
     column: str,
-    files: Sequence[str],
+    files: Iterable[str],
     parse: Callable[[Row], Face],
     check: Callable[[Face], Face],
 ) -> tuple[list[Face], Counter]:
@@ -85,14 +85,14 @@ def faces_of_rows(
             raise RejectedError("wrong_number_of_values")
         return parse(row)
 
-    parsed, skipped = sort_out(rows, parse_whole)
-    named, repeated = _named_once(parsed)
-    found, unusable = sort_out(named, check)
+    skipped: Counter[str] = Counter()
+    named, repeated = _named_once(sort_out(rows, parse_whole, skipped))
+    found = list(sort_out(named, check, skipped))
     unlisted = len(set(files) - {posixpath.normpath(row[column] or "") for row in rows})
-    return found, skipped + repeated + unusable + Counter(not_in_csv=unlisted)
+    return found, skipped + repeated + Counter(not_in_csv=unlisted)
 
 
-def _named_once(parsed: Sequence[Face]) -> tuple[list[Face], Counter]:
+def _named_once(parsed: Iterable[Face]) -> tuple[list[Face], Counter]:
     """Keeps one of equal rows, and none of rows that say different things about one picture."""
     by_name: dict[str, list[Face]] = {}
     for face in parsed:

@@ -9,7 +9,8 @@ from absl import logging
 
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.drawn_faces.traits import LABEL_NOISE, NOTE, file_name, index_of, sample_label
-from gender_tfds.features import Face, FaceBuilder, by_split, describe
+from gender_tfds.face_listing import Face, FaceListing, describe
+from gender_tfds.features import FaceBuilder
 
 
 class Builder(FaceBuilder):
@@ -21,10 +22,10 @@ class Builder(FaceBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         logging.info("%s", NOTE)
-        names = [file_name(index) for index in range(self.NUM_FACES)]
-        found = [Face(name, b"", sample_label(index_of(name)).label, group=name) for name in names]
+        names = map(file_name, range(self.NUM_FACES))
+        found = FaceListing(Face(name, b"", sample_label(index_of(name)).label, group=name) for name in names)
         self.info.metadata.update(describe(found, skipped={}), note=NOTE, label_noise=LABEL_NOISE)
-        return {split: self._generate_examples(members) for split, members in by_split(found).items()}
+        return {split: self._generate_examples(split, found) for split in found.splits()}
 
     @staticmethod
     def prepare(face: Face) -> Face:

@@ -11,7 +11,8 @@ from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, list_files
 from gender_tfds.face_folder.layouts import HOW_TO, from_class_folders, from_table
 from gender_tfds.face_folder.pictures import for_record
-from gender_tfds.features import Face, FaceBuilder
+from gender_tfds.face_listing import Face, FaceListing, FileNames
+from gender_tfds.features import FaceBuilder
 
 
 class Builder(FaceBuilder):
@@ -35,7 +36,7 @@ class Builder(FaceBuilder):
         if len({face.label for face in found}) < len(faces.GENDERS):
             only = faces.GENDERS[found[0].label]
             raise UserError(f"all {len(found)} faces in {folder} are {only}; a data set needs both genders")
-        return self.splits_of(in_groups(found), skipped, files)
+        return self.splits_of(FaceListing(in_groups(found)), skipped, FileNames(files))
 
     @staticmethod
     def prepare(face: Face) -> Face:

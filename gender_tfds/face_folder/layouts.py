@@ -13,8 +13,8 @@ from gender_tfds import faces
 from gender_tfds.command_line import UserError
 from gender_tfds.face_files import sort_out
 from gender_tfds.face_folder.pictures import check
+from gender_tfds.face_listing import Face, listed
 from gender_tfds.faces import RejectedError
-from gender_tfds.features import Face, listed
 from gender_tfds.label_table import Row, faces_of_rows, look_up, none_left, picture_name, read_rows
 
 HOW_TO = (
@@ -43,7 +43,8 @@ def from_class_folders(folder: epath.Path, files: Sequence[str]) -> tuple[list[F
     missing = [f"{gender}/" for gender in faces.GENDERS if not (folder / gender).is_dir()]
     if missing:
         raise UserError(f"--manual_dir={folder} holds no csv file and no {' and no '.join(missing)}; {HOW_TO}")
-    found, skipped = sort_out(files, functools.partial(_in_class_folder, os.fspath(folder)))
+    skipped: Counter[str] = Counter()
+    found = list(sort_out(files, functools.partial(_in_class_folder, os.fspath(folder)), skipped))
     if not found:
         raise UserError(f"no file in {folder} can be used ({listed(skipped)}); {HOW_TO}")
     return found, skipped

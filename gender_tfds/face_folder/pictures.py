@@ -8,8 +8,8 @@ import PIL.Image
 import tensorflow as tf
 
 from gender_tfds.face_files import read_file
+from gender_tfds.face_listing import Face
 from gender_tfds.faces import RejectedError
-from gender_tfds.features import Face
 from gender_tfds.images_tf import decode_and_resize
 
 MAX_PIXELS = 64_000_000  # decoded, such a picture takes 192 MB, and training decodes several at once

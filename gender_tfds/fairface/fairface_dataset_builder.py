@@ -9,8 +9,9 @@ import tensorflow_datasets as tfds
 
 from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, list_files, whole_jpeg
+from gender_tfds.face_listing import Face, FaceListing, FileNames
 from gender_tfds.fairface import labels
-from gender_tfds.features import Face, FaceBuilder
+from gender_tfds.features import FaceBuilder
 from gender_tfds.label_table import Row, faces_of_rows, look_up, none_left, picture_name, read_rows
 
 _PARTS = ("train", "val")
@@ -38,11 +39,11 @@ class Builder(FaceBuilder):
                 f"--manual_dir={folder} holds neither fairface_label_train.csv nor fairface_label_val.csv; {_HOW_TO}"
             )
         rows = [row for table in tables for row in read_rows(table, _COLUMNS)]
-        files = [f"{part}/{name}" for part in _PARTS for name in list_files(folder / part)]
+        files = FileNames(f"{part}/{name}" for part in _PARTS for name in list_files(folder / part))
         found, skipped = faces_of_rows(rows, "file", files, functools.partial(_parse, os.fspath(folder)), whole_jpeg)
         if not found:
             raise UserError(f"{none_left(rows, tables, skipped)}; {_HOW_TO}")
-        return self.splits_of(in_groups(found), skipped, files)
+        return self.splits_of(FaceListing(in_groups(found)), skipped, files)
 
 
 def _parse(folder: str, row: Row) -> Face:

@@ -1,6 +1,7 @@
 """Where UTKFace's pictures come from: a folder, or a download by kagglehub."""
 
 import contextlib
+import os
 import pathlib
 
 import kagglehub
@@ -9,6 +10,7 @@ from etils import epath
 from kagglehub.exceptions import BackendError, CredentialError, DataCorruptionError, UnauthenticatedError
 
 from gender_tfds.command_line import UserError
+from gender_tfds.face_listing import FileNames
 
 # With a version, a download that is already in kagglehub's cache is used without a network.
 HANDLE = "jangedoo/utkface-new/versions/1"
@@ -43,8 +45,8 @@ def download() -> epath.Path:
         raise UserError(f"Kaggle's download of {HANDLE} failed ({reason}); {_HOW_TO}") from error
 
 
-def pictures(folder: epath.Path) -> tuple[epath.Path, list[str]]:
-    """Returns the folder of faces, and the names of the JPEG files in it, sorted.
+def pictures(folder: epath.Path) -> tuple[epath.Path, FileNames]:
+    """Returns the folder of faces, and the names of the JPEG files in it.
 
     Args:
       folder: the archive's root or the folder of faces itself.
@@ -55,8 +57,8 @@ def pictures(folder: epath.Path) -> tuple[epath.Path, list[str]]:
     if not folder.is_dir():
         raise UserError(f"--manual_dir={folder} is not a directory; {_HOW_TO}")
     for name in _FOLDERS:
-        with contextlib.suppress(NotADirectoryError, FileNotFoundError):
-            found = sorted(path.name for path in pathlib.Path(folder / name).iterdir() if path.suffix.lower() == ".jpg")
-            if found:
+        with contextlib.suppress(NotADirectoryError, FileNotFoundError), os.scandir(folder / name) as entries:
+            found = FileNames(e.name for e in entries if pathlib.PurePath(e.name).suffix.lower() == ".jpg")
+            if len(found):
                 return folder / name, found
     raise UserError(f"--manual_dir={folder} holds no .jpg file, nor does UTKFace/ in it; {_HOW_TO}")

@@ -3,6 +3,7 @@
 import csv
 import functools
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -12,7 +13,8 @@ from etils import epath
 
 from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, sort_out, whole_jpeg
-from gender_tfds.features import Face, FaceBuilder
+from gender_tfds.face_listing import Face, FaceListing
+from gender_tfds.features import FaceBuilder
 from gender_tfds.utkface import file_names, source
 
 # When this file lies beside the faces, its groups are taken instead of looking for them: columns group, filename.
@@ -36,13 +38,15 @@ class Builder(FaceBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         folder, names = source.pictures(self.manual_dir or source.download())
-        found, skipped = sort_out(names, functools.partial(_read, os.fspath(folder)))
-        if not found:
+        skipped: Counter[str] = Counter()
+        read = sort_out(names, functools.partial(_read, os.fspath(folder)), skipped)
+        found = FaceListing(in_groups(read, _listed_groups(folder)))
+        if not found.splits():
             raise UserError(
                 f"none of the {len(names)} files in {folder} has a UTKFace name"
                 " (age_gender_race_stamp.jpg.chip.jpg); give the folder of UTKFace's faces with --manual_dir"
             )
-        return self.splits_of(in_groups(found, _listed_groups(folder)), skipped, names)
+        return self.splits_of(found, skipped, names)
 
 
 def _read(folder: str, name: str) -> Face:

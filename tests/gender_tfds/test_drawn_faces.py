@@ -12,6 +12,7 @@ import gender_tfds.drawn_faces
 from gender_tfds import faces, images_cv
 from gender_tfds.drawn_faces import draw, drawn_faces_dataset_builder, picture, traits
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
+from gender_tfds.face_listing import Face, FaceListing
 
 FEW = 60
 SPLITS = {
@@ -165,8 +166,8 @@ def test_the_build_says_once_that_this_is_not_about_people(built):
 def test_faces_are_drawn_one_at_a_time(tmp_path):
     drawn = mock.Mock(side_effect=picture.encode_face)
     with mock.patch.object(drawn_faces_dataset_builder, "encode_face", drawn):
-        found = [drawn_faces_dataset_builder.Face(traits.file_name(index), b"", 0, "group") for index in range(5)]
-        examples = Builder(data_dir=tmp_path)._generate_examples(found)
+        found = FaceListing(Face(traits.file_name(index), b"", 0, "group") for index in range(5))
+        examples = Builder(data_dir=tmp_path)._generate_examples(faces.split_of("group"), found)
         assert drawn.call_count == 0
         next(iter(examples))
         assert drawn.call_count == 1

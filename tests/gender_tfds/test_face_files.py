@@ -9,8 +9,8 @@ import pytest
 
 from gender_tfds import face_files
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.face_listing import Face
 from gender_tfds.faces import RejectedError
-from gender_tfds.features import Face
 
 
 def _read(number):
@@ -21,15 +21,17 @@ def _read(number):
 
 
 def test_faces_keep_their_order_and_rejects_are_counted():
-    found, skipped = face_files.sort_out(range(1, 31), _read)
+    skipped = Counter()
+    found = face_files.sort_out(range(1, 31), _read, skipped)
     assert [face.filename for face in found] == [str(number) for number in range(1, 31) if number % 3]
     assert skipped == Counter(three=5, six=5)
-    assert face_files.sort_out([], _read) == ([], Counter())
+    assert list(face_files.sort_out([], _read, skipped)) == []
+    assert skipped.total() == 10
 
 
 def test_a_fault_is_no_reject():
     with pytest.raises(TypeError):
-        face_files.sort_out(["a name"], _read)
+        list(face_files.sort_out(["a name"], _read, Counter()))
 
 
 def test_files_are_listed_once_with_their_folders(tmp_path):
@@ -106,6 +108,6 @@ def test_groups_are_looked_for_unless_they_are_given(tmp_path):
         (tmp_path / name).write_bytes(encode_face(index))
         found.append(Face(name, str(tmp_path), 0, group=name))
     assert [face.group for face in face_files.in_groups(found)] == ["a/1.jpg", "a/1.jpg", "a/2.jpg"]
-    given = face_files.in_groups(found, {"a/2.jpg": "theirs"})
+    given = list(face_files.in_groups(found, {"a/2.jpg": "theirs"}))
     assert [face.group for face in given] == ["b/1.jpg", "a/1.jpg", "theirs"]
     assert [(face.filename, face.image) for face in given] == [(face.filename, face.image) for face in found]

@@ -17,8 +17,8 @@ from gender_tfds import faces, features, images_cv, images_tf
 from gender_tfds.drawn_faces.picture import draw_face, encode_face
 from gender_tfds.face_folder import pictures
 from gender_tfds.face_folder.face_folder_dataset_builder import Builder
+from gender_tfds.face_listing import Face
 from gender_tfds.faces import RejectedError
-from gender_tfds.features import Face
 from tests.gender_tfds import builds
 from tests.gender_tfds.builds import build, read, write_faces
 

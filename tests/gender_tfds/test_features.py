@@ -1,6 +1,5 @@
-"""features: the schema, splits by fold, counts that leave nothing out, and shards small enough to share out."""
+"""features: the schema, the folder that is given, shards small enough to share out, and builds killed or in part."""
 
-import dataclasses
 from unittest import mock
 
 import numpy as np
@@ -12,10 +11,8 @@ from tensorflow_datasets.core.utils import shard_utils
 from gender_tfds import faces, features, reading, split_writer
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
-from gender_tfds.features import PART, Face, FaceBuilder
+from gender_tfds.features import PART, FaceBuilder
 from tests.gender_tfds.builds import absl_log
-
-FACES = [Face(f"{number}.jpg", b"", number % 2, f"{number}.jpg") for number in range(50)]
 
 
 def test_the_schema():
@@ -25,63 +22,6 @@ def test_the_schema():
     assert schema["ethnicity"].names == list(faces.ETHNICITIES)
     assert (schema["image"].shape, schema["image"].np_dtype) == ((None, None, 3), np.uint8)
     assert (schema["age"].np_dtype, schema["fold"].np_dtype) == (np.int32, np.int32)
-
-
-def test_a_face_is_an_example_of_the_schema():
-    face = Face("a.jpg", b"encoded", 1, "group of a", 33, 4)
-    assert face.example() == {
-        "filename": "a.jpg",
-        "image": b"encoded",
-        "label": 1,
-        "group": "group of a",
-        "age": 33,
-        "ethnicity": 4,
-        "fold": faces.fold("group of a"),
-    }
-    assert set(face.example()) == set(features.face_features())
-
-
-def test_what_is_not_given_is_unknown():
-    example = FACES[0].example()
-    assert (example["age"], example["ethnicity"]) == (-1, -1)
-
-
-def test_a_group_is_in_one_split():
-    grouped = [dataclasses.replace(face, group="one") for face in FACES]
-    assert features.by_split(grouped) == {faces.split_of("one"): grouped}
-    assert len(features.by_split(FACES)) == 3  # without the group they are in all of them
-
-
-def test_each_face_is_in_the_split_of_its_group_once():
-    splits = features.by_split(FACES)
-    assert sorted(face.filename for members in splits.values() for face in members) == sorted(
-        face.filename for face in FACES
-    )
-    for split, members in splits.items():
-        assert {faces.split_of(face.group) for face in members} == {split}
-
-
-def test_no_faces_no_splits():
-    assert features.by_split([]) == {}
-
-
-def test_counts_are_returned_and_logged():
-    with mock.patch.object(features.logging, "info") as info:
-        counts = features.describe(FACES[:3], {"too_old": 2, "blank": 1})
-    assert counts == {"faces": 3, "labels": {"female": 1, "male": 2}, "skipped": {"blank": 1, "too_old": 2}}
-    assert (info.call_args.args[0] % info.call_args.args[1:]) == (
-        "Found 3 faces (1 female, 2 male); skipped: 1 blank, 2 too_old."
-    )
-
-
-def test_nothing_skipped_is_said_too():
-    with mock.patch.object(features.logging, "info") as info:
-        assert features.describe(FACES, {})["skipped"] == {}
-    assert info.call_args.args[-1] == "none"
-
-
-def test_the_listing_hash_is_of_the_names_in_any_order():
-    assert features.listing_hash(["b", "a"]) == features.listing_hash(["a", "b"]) != features.listing_hash(["a", "c"])
 
 
 @pytest.mark.parametrize(

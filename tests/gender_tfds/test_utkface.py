@@ -21,6 +21,7 @@ import gender_tfds.utkface
 from gender_tfds import faces, features
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.face_listing import FileNames
 from gender_tfds.utkface import file_names, source
 from gender_tfds.utkface.file_names import BadNameError, Labels
 from gender_tfds.utkface.utkface_dataset_builder import Builder
@@ -189,7 +190,7 @@ def test_all_names_but_three_of_the_real_data_are_read(utkface_folder):
 
 
 def _names(folder):
-    return source.pictures(epath.Path(folder))[1]
+    return list(source.pictures(epath.Path(folder))[1])
 
 
 @pytest.mark.parametrize("folder", ["", "UTKFace", "crop_part1", "utkface_aligned_cropped"])
@@ -426,7 +427,7 @@ def test_every_skipped_file_is_counted(built):
         "labels": {"female": female, "male": len(GOOD) - female},
         "skipped": skipped,
         "files": len(GOOD | BAD),
-        "listing_sha256": features.listing_hash(list(GOOD | BAD)),
+        "listing_sha256": FileNames(GOOD | BAD).sha256(),
         "near_duplicate_groups": 1,
     }
     assert metadata["faces"] + sum(skipped.values()) == metadata["files"]

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 import tensorflow_datasets as tfds
 
-from gender_tfds import faces, run_folder
+from gender_tfds import run_folder
 from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
-from gender_tfds.features import Face
+from gender_tfds.face_listing import Face, FaceListing
 from gender_tfds.folder_lock import LOCK
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_workdir
@@ -158,10 +158,8 @@ def _two_colours(name_of_set, shuffled):
                 picture[..., 0 if label else 2] = rng.integers(120, 256)
                 seen = int(rng.integers(2)) if shuffled else label
                 found.append(Face(f"{number}.jpg", cv2.imencode(".jpg", picture)[1].tobytes(), seen, group=f"{number}"))
-            return {
-                split: self._generate_examples([f for f in found if faces.split_of(f.group) == split])
-                for split in faces.SPLIT_FOLDS
-            }
+            listing = FaceListing(found)
+            return {split: self._generate_examples(split, listing) for split in listing.splits()}
 
         @staticmethod
         def prepare(face):
