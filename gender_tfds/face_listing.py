@@ -112,8 +112,9 @@ class FaceListing:
 def _on_disk(create: str) -> sqlite3.Connection:
     """Returns a new table in a file that has no name and is gone with the process."""
     table = sqlite3.connect("")
-    # nothing is ever rolled back; and what a query sorts may not be kept in memory either
-    table.executescript(f"PRAGMA journal_mode = OFF; PRAGMA temp_store = FILE; {create}")
+    # Nothing is ever rolled back, and what a query sorts isn't to be in memory either. Of 2 MB, the default, the cache
+    # would fill up with the first 50,000 faces, and gain no time.
+    table.executescript(f"PRAGMA journal_mode = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -500; {create}")
     return table
 
 
