@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["gender_tfds", "export"]):
     from export.associated_files import read_metadata
     from export.metadata import check_metadata
     from gender_tfds import images_cv, label_table
-    from gender_tfds.command_line import UserError
+    from gender_tfds.user_error import UserError
     from gender_tfds.utkface import file_names
 
 from starlette.requests import Request

@@ -17,8 +17,8 @@ import tqdm
 
 from export.packaged import model_path
 from export.predictor import loader_of
-from gender_tfds.command_line import UserError
 from gender_tfds.face_slices import rate_interval
+from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from export.packaged import DEFAULT, MODEL_KINDS, model_path
 from export.score_config import ScoreConfig
-from gender_tfds.command_line import FAULT, SOME_ERRORS, Command, UserError, setting
+from gender_tfds.command_line import FAULT, SOME_ERRORS, Command
+from gender_tfds.field_flags import setting
 from gender_tfds.pixel_limit import limit_pixels
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.user_error import UserError
 
 if TYPE_CHECKING:
     from export.summary import Summary

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from export.packaged import FOLDER
-from gender_tfds.command_line import UserError
 from gender_tfds.faces import CROP_TEMPLATE
 from gender_tfds.images_cv import decode, largest_reduction, resize, shrink
+from gender_tfds.user_error import UserError
 
 MODEL = FOLDER / "face_detection_yunet_2023mar.onnx"
 Template = Sequence[Sequence[float]]

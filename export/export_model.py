@@ -17,11 +17,11 @@ from export.metadata import make_metadata
 from export.predictor import load_predictor
 from gender_tfds import reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
-from gender_tfds.command_line import UserError
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.folder_lock import locked
 from gender_tfds.images_cv import decode_and_resize
 from gender_tfds.saved_run import dataset_names, load_classifier, load_record
+from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
 

@@ -115,7 +115,7 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     result_file = pathlib.Path(job.pop("result"))
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(job["threads"])
-    from gender_tfds.command_line import UserError
+    from gender_tfds.user_error import UserError
 
     try:
         result = measure(pathlib.Path(job.pop("path")), pathlib.Path(job.pop("pictures")), **job)

@@ -7,8 +7,10 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from export.packaged import MODEL_KINDS
-from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.command_line import Command
+from gender_tfds.field_flags import setting
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.user_error import UserError
 
 if TYPE_CHECKING:
     from export.benchmark import Pictures

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from gender_tfds import faces, run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.licences import licences
 from gender_tfds.saved_run import data_note, dataset_names
+from gender_tfds.user_error import UserError
 
 METADATA = "metadata.json"  # the file's name inside an artefact
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.metadata import METADATA
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 if TYPE_CHECKING:
     import onnx

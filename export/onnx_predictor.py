@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 
 from export.metadata import METADATA, check_metadata, check_shapes, not_ours
-from gender_tfds.command_line import UserError
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.user_error import UserError
 
 
 class OnnxPredictor:

@@ -15,9 +15,9 @@ from export.metadata import METADATA, check_metadata, check_shapes, make_metadat
 from export.onnx_predictor import OnnxPredictor
 from export.packaged import MODEL_KINDS
 from gender_tfds import faces, run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.images_cv import decode_and_resize
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.user_error import UserError
 
 EXTRA = "assets.extra"  # where SavedModel puts what the graph does not read
 

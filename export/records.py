@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 if TYPE_CHECKING:
     import pyarrow

@@ -13,8 +13,8 @@ from export.score_config import ScoreConfig
 from export.scorer import CHUNK, Scorer
 from export.summary import Summary
 from export.writers import StdoutWriter, TableWriter
-from gender_tfds.command_line import UserError
 from gender_tfds.threads import in_threads
+from gender_tfds.user_error import UserError
 
 
 def score_listing(

@@ -16,8 +16,8 @@ from export.predictor import TFLitePredictor, predictor_of_thread
 from export.records import Records, is_parquet, parquet_row, parquet_schema, records_of
 from export.score_config import ScoreConfig
 from export.scorer import CHUNK, Scorer, read_file
-from gender_tfds.command_line import UserError
 from gender_tfds.pixel_limit import limit_pixels
+from gender_tfds.user_error import UserError
 
 
 def score_on_beam(

@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from gender_tfds.command_line import UserError, setting
+from gender_tfds.field_flags import setting
 from gender_tfds.pixel_limit import MAX_PIXELS
 from gender_tfds.run_folder import COLUMNS
+from gender_tfds.user_error import UserError
 
 DETECTORS = ("none", "yunet")
 # of each face, with a detector: its number, the largest first, or -1 where there is none; how many the picture has; the

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from export.head_limits import HeadLimits
-from gender_tfds.command_line import UserError
 from gender_tfds.terminal import show_log
+from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from export.batching import Batcher
 from export.looker import Looker
 from export.predictor import Predictor, identify, load_predictor
 from export.score_config import DETECTORS, ScoreConfig
-from gender_tfds.command_line import UserError
 from gender_tfds.run_folder import Prediction
+from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,10 @@ import logging
 import pathlib
 
 from export.packaged import DEFAULT, MODEL_KINDS, model_path
-from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.command_line import Command
+from gender_tfds.field_flags import setting
 from gender_tfds.pixel_limit import MAX_PIXELS, limit_pixels
+from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from export.predictor import TFLitePredictor, identify
 from export.score_config import FACE_COLUMNS
 from gender_tfds import images_cv, run_folder
 from gender_tfds.atomic_files import atomic_path
-from gender_tfds.command_line import UserError
 from gender_tfds.pixel_limit import MAX_PIXELS
+from gender_tfds.user_error import UserError
 
 SOURCES = importlib.resources.files("export").joinpath("web")
 MODEL, DETECTOR, CONFIG = "model.tflite", "blazeface.tflite", "config.json"

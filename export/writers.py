@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from export.records import CsvRecords, is_parquet, no_table, parquet_row, parquet_schema, records_of, whole_rows
 from gender_tfds.atomic_files import atomic_path, write_text
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 _PARQUET_ROWS = 50_000  # that are in memory at once
 

@@ -1,7 +1,6 @@
 """Commands from dataclasses: a field is a flag; presets by name; one sentence and an exit status for every mistake."""
 
 import dataclasses
-import importlib
 import pathlib
 import shlex
 import signal
@@ -9,66 +8,18 @@ import sys
 import textwrap
 import types
 import typing
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.field_flags import define_flag, describe_flag, indented
 from gender_tfds.terminal import show_log
+from gender_tfds.user_error import USER_ERROR, UserError
 
-DONE, FAULT, USER_ERROR, SOME_ERRORS = 0, 1, 2, 3  # exit statuses; 128 + signal number when interrupted
-_STEERING = {"Cc", "Cf", "Zl", "Zp"}  # Unicode's categories of control characters, invisible ones, ends of a line
-
-
-class UserError(Exception):
-    """A user's mistake, told in one sentence: what was given, what is allowed, what to do.
-
-    A name or a table's value in it may be a stranger's: line breaks, and what would steer a terminal, are escaped."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__("".join(ascii(c)[1:-1] if unicodedata.category(c) in _STEERING else c for c in sentence))
-
-
-class _ExplainUserError(app.ExceptionHandler):
-    """Lets a program run by absl, such as `tfds build`, end with the sentence instead of a traceback."""
-
-    def wants(self, exc: BaseException) -> bool:
-        return isinstance(exc, UserError)
-
-    def handle(self, exc: BaseException) -> None:
-        # absl re-raises after this, whatever a handler does; only the interpreter's last hook can end it quietly
-        sys.excepthook = _print_sentence
-
-
-def _print_sentence(kind: type, error: BaseException, trace: types.TracebackType | None) -> None:
-    print(f"error: {error}", file=sys.stderr)
-    raise SystemExit(USER_ERROR)
-
-
-def explain_user_errors() -> None:
-    """Makes any absl program in this process print a `UserError` as a sentence and exit with status 2."""
-    if not any(isinstance(handler, _ExplainUserError) for handler in app.EXCEPTION_HANDLERS):
-        app.install_exception_handler(_ExplainUserError())
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    choices: Sequence[str] | None = None,
-    lower: float | None = None,
-    upper: float | None = None,
-    positional: bool = False,
-) -> Any:
-    """Declares a dataclass field that is also a flag. A default of `dataclasses.MISSING` makes the flag required.
-
-    A positional field, at most one of a command, is a tuple that takes the arguments which are no flags.
-    """
-    metadata = {"help": help, "choices": choices, "lower": lower, "upper": upper, "positional": positional}
-    return dataclasses.field(default=default, metadata=metadata)
+# exit statuses beside USER_ERROR, which is 2; 128 + signal number when interrupted
+DONE, FAULT, SOME_ERRORS = 0, 1, 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +56,9 @@ class Command:
                 print(self.help())
                 return DONE
             if "--version" in argv:
-                print(f"{self.name} {importlib.import_module('importlib.metadata').version('gender-classifier')}")
+                from importlib.metadata import version
+
+                print(f"{self.name} {version('gender-classifier')}")
                 return DONE
             return self.main(*self.parse(argv)) or DONE
         except UserError as error:

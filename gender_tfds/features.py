@@ -11,12 +11,12 @@ from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces
-from gender_tfds.command_line import UserError, explain_user_errors
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.face_listing import Face, FaceListing, FileNames, describe
 from gender_tfds.folder_lock import locked
 from gender_tfds.records import ordered
 from gender_tfds.split_writer import ShardConfig, write_split
+from gender_tfds.user_error import UserError, explain_user_errors
 
 explain_user_errors()  # of every builder, in `tfds build`
 

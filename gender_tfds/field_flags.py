@@ -1,11 +1,29 @@
-"""A field of a dataclass, made by `command_line.setting`, as an absl flag and as lines of `--help`."""
+"""A setting is a field of a dataclass: declared once, it is an absl flag and lines of `--help`."""
 
 import dataclasses
 import textwrap
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[str] | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+    positional: bool = False,
+) -> Any:
+    """Declares a dataclass field that is also a flag. A default of `dataclasses.MISSING` makes the flag required.
+
+    A positional field, at most one of a command, is a tuple that takes the arguments which are no flags.
+    """
+    metadata = {"help": help, "choices": choices, "lower": lower, "upper": upper, "positional": positional}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def indented(name: str, text: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import filelock
 
 from gender_tfds.atomic_files import PARTIAL
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 LOCK = ".lock"  # stays in the folder: removed, it would let two processes lock two files of one name
 

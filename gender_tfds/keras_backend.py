@@ -3,7 +3,7 @@
 import importlib.util
 import os
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 BACKENDS = {"tensorflow": "tensorflow", "jax": "gender-classifier[jax]"}  # and what to install for each
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from etils import epath
 
-from gender_tfds.command_line import UserError
 from gender_tfds.face_files import sort_out
 from gender_tfds.face_listing import Face, listed
 from gender_tfds.faces import RejectedError
+from gender_tfds.user_error import UserError
 
 Row = Mapping[str, str]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, shards
-from gender_tfds.command_line import UserError
 from gender_tfds.features import PART, face_features
+from gender_tfds.user_error import UserError
 
 if TYPE_CHECKING:
     import tensorflow as tf

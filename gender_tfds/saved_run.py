@@ -7,10 +7,10 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from gender_tfds import faces, run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.keras_archive import check_archive
 from gender_tfds.keras_backend import check_backend
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.user_error import UserError
 
 if TYPE_CHECKING:
     import keras

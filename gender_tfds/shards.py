@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow_datasets as tfds
 from etils import epath
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 _FRAMING = 16  # bytes that a TFRecord adds to a record: its length and two checksums
 

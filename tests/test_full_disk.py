@@ -14,10 +14,10 @@ import tensorflow_datasets as tfds
 
 from export import commands as exporting
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.folder_lock import LOCK
+from gender_tfds.user_error import UserError
 from trainer import commands as training
 
 TRAIN = ["--image_size=32", "--batch_size=32", "--epochs=2", "--resume"]  # as `trained_run` was

@@ -20,8 +20,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from gender_tfds.command_line import Command, UserError
+from gender_tfds.command_line import Command
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.user_error import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ("gender_tfds", "trainer", "export")

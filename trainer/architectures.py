@@ -3,7 +3,7 @@
 import pathlib
 from typing import TYPE_CHECKING
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 if TYPE_CHECKING:
     from trainer.config import TrainConfig

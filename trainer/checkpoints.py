@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from gender_tfds.atomic_files import atomic_path
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import processes
 from trainer.config import TrainConfig
 from trainer.phases import Phase

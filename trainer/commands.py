@@ -5,9 +5,11 @@ import importlib.util
 import logging
 import pathlib
 
-from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.command_line import Command
+from gender_tfds.field_flags import setting
 from gender_tfds.keras_backend import check_backend
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.judging_commands import tell_judgement
 

@@ -11,10 +11,10 @@ import scipy.stats
 
 from gender_tfds import reading, run_folder
 from gender_tfds.atomic_files import write_text
-from gender_tfds.command_line import UserError
 from gender_tfds.face_slices import MIN_SLICE, slice_members
 from gender_tfds.faces import GENDERS
 from gender_tfds.saved_run import dataset_names, load_record
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluation_folder, read_table
 from trainer.metrics import predicted_labels

@@ -4,8 +4,9 @@ import dataclasses
 from typing import Any
 
 from gender_tfds import faces
-from gender_tfds.command_line import UserError, setting
+from gender_tfds.field_flags import setting
 from gender_tfds.packaged_models import DATA, KERAS_KINDS, MODELS, keras_file
+from gender_tfds.user_error import UserError
 from trainer.architectures import ARCHITECTURES, check_model
 
 _UNSEEN = set(faces.SPLIT_FOLDS["test"])  # folds of no face that a packaged model was trained or chosen on

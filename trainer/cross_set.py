@@ -6,8 +6,8 @@ import pathlib
 import pandas as pd
 
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_record
+from gender_tfds.user_error import UserError
 
 FILE = "cross_set.csv"
 _NUMBERS = ("dataset", "split", "n", "accuracy", "accuracy_over_3_years", "roc_auc")

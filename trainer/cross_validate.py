@@ -13,9 +13,9 @@ import pandas as pd
 
 from gender_tfds import faces, run_folder, shards
 from gender_tfds.atomic_files import write_text
-from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import locked
 from gender_tfds.saved_run import data_note, dataset_names
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.out_of_fold import count_folds, gather_predictions, part_folder, summarize
 from trainer.run_state import prepare_workdir

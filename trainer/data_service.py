@@ -5,7 +5,7 @@ import urllib.parse
 
 import tensorflow as tf
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 _SENT = 64  # examples in a message; one at a time is slow
 _PATIENCE = 5  # seconds

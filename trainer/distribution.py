@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import processes
 from trainer.config import TrainConfig
 from trainer.division import ALONE, Division, Workers

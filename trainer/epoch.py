@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gender_tfds import faces
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import balance, input_pipeline, processes
 from trainer.config import TrainConfig
 from trainer.division import Division, Workers

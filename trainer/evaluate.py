@@ -13,10 +13,10 @@ import tqdm
 
 from gender_tfds import faces, reading, run_folder, shards
 from gender_tfds.atomic_files import write_text
-from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import locked
 from gender_tfds.run_folder import Prediction
 from gender_tfds.saved_run import data_note, load_classifier, load_record
+from gender_tfds.user_error import UserError
 from trainer import calibration, explain, judgement_plots, metrics, mistakes, model_card, report, slices
 from trainer.config import TrainConfig
 from trainer.input_pipeline import make_eval_dataset

@@ -13,8 +13,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from gender_tfds.command_line import UserError
 from gender_tfds.faces import GENDERS
+from gender_tfds.user_error import UserError
 from trainer.metrics import predicted_labels
 from trainer.models import with_precision
 from trainer.plots import plot_gallery

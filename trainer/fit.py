@@ -11,9 +11,9 @@ import tensorflow_datasets as tfds
 
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
-from gender_tfds.command_line import UserError
 from gender_tfds.packaged_models import keras_file
 from gender_tfds.saved_run import load_classifier
+from gender_tfds.user_error import UserError
 from trainer import balance, distribution, input_pipeline, objective, processes, transfer
 from trainer.augmentation import make_augmentation
 from trainer.checkpoints import Checkpoints

@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading
-from gender_tfds.command_line import UserError
 from gender_tfds.images_tf import decode_and_resize
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.data_service import read_by_service
 from trainer.division import Division

@@ -7,10 +7,12 @@ import pathlib
 
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
-from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.command_line import Command
+from gender_tfds.field_flags import setting
 from gender_tfds.keras_backend import check_backend
 from gender_tfds.run_folder import THRESHOLD
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 
 def find_label_errors(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers
 
-from gender_tfds.command_line import UserError
 from gender_tfds.packaged_models import keras_file
 from gender_tfds.saved_run import load_classifier
+from gender_tfds.user_error import UserError
 from trainer import transfer
 from trainer.config import TrainConfig
 

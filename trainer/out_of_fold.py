@@ -9,7 +9,7 @@ import scipy.stats
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading, run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluation_folder
 from trainer.metrics import compute_metrics

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import keras
 
-from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_model
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gender_tfds.command_line import USER_ERROR, UserError
+from gender_tfds.user_error import USER_ERROR, UserError
 
 AUTO = "auto"
 

@@ -16,9 +16,9 @@ import keras
 
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import PARTIAL, write_text
-from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import LOCK
 from gender_tfds.saved_run import is_run, load_record
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 
 _VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless")

@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution as OneOf
 from optuna.distributions import FloatDistribution as Between
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.architectures import unused_settings
 from trainer.config import TrainConfig
 

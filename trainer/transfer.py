@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import applications, layers
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.pretrained import make_base
 

@@ -17,9 +17,9 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from gender_tfds import run_folder, shards
-from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import locked
 from gender_tfds.saved_run import load_record
+from gender_tfds.user_error import UserError
 from trainer.checkpoints import DivergedError
 from trainer.config import TrainConfig
 from trainer.run_state import prepare_workdir

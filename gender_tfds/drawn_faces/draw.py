@@ -6,9 +6,11 @@ import sys
 from collections import Counter
 
 from gender_tfds.atomic_files import atomic_path
-from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds.command_line import Command
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.drawn_faces.traits import NOTE, file_name
+from gender_tfds.field_flags import setting
+from gender_tfds.user_error import UserError
 
 FIRST_UNSEEN = 1_000_000  # the data set's faces have lower numbers
 

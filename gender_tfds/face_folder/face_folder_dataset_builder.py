@@ -7,12 +7,12 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces
-from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, list_files
 from gender_tfds.face_folder.layouts import HOW_TO, from_class_folders, from_table
 from gender_tfds.face_folder.pictures import for_record
 from gender_tfds.face_listing import Face, FaceListing, FileNames
 from gender_tfds.features import FaceBuilder
+from gender_tfds.user_error import UserError
 
 
 class Builder(FaceBuilder):

@@ -10,12 +10,12 @@ from absl import logging
 from etils import epath
 
 from gender_tfds import faces
-from gender_tfds.command_line import UserError
 from gender_tfds.face_files import sort_out
 from gender_tfds.face_folder.pictures import check
 from gender_tfds.face_listing import Face, listed
 from gender_tfds.faces import RejectedError
 from gender_tfds.label_table import Row, faces_of_rows, look_up, none_left, picture_name, read_rows
+from gender_tfds.user_error import UserError
 
 HOW_TO = (
     "give a folder that holds pictures in male/ and female/, or one csv file with the columns filename (relative to the"

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, list_files, whole_jpeg
 from gender_tfds.face_listing import Face, FaceListing, FileNames
 from gender_tfds.fairface import labels
 from gender_tfds.features import FaceBuilder
 from gender_tfds.label_table import Row, faces_of_rows, look_up, none_left, picture_name, read_rows
+from gender_tfds.user_error import UserError
 
 _PARTS = ("train", "val")
 _COLUMNS = ("file", "age", "gender", "race")

@@ -9,8 +9,8 @@ import requests
 from etils import epath
 from kagglehub.exceptions import BackendError, CredentialError, DataCorruptionError, UnauthenticatedError
 
-from gender_tfds.command_line import UserError
 from gender_tfds.face_listing import FileNames
+from gender_tfds.user_error import UserError
 
 # With a version, a download that is already in kagglehub's cache is used without a network.
 HANDLE = "jangedoo/utkface-new/versions/1"

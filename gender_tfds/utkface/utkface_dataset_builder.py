@@ -11,10 +11,10 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from gender_tfds.command_line import UserError
 from gender_tfds.face_files import in_groups, sort_out, whole_jpeg
 from gender_tfds.face_listing import Face, FaceListing
 from gender_tfds.features import FaceBuilder
+from gender_tfds.user_error import UserError
 from gender_tfds.utkface import file_names, source
 
 # When this file lies beside the faces, its groups are taken instead of looking for them: columns group, filename.

@@ -9,7 +9,7 @@ from export.associated_files import CHECKSUM, append_files, read_metadata
 from export.metadata import METADATA
 from export.predictor import load_predictor
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 MUTATIONS = 100
 

@@ -12,7 +12,7 @@ import pytest
 from export import benchmark as module
 from export.benchmark import SPREAD, Pictures, benchmark
 from export.metadata import METADATA
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 QUICK = {"rounds": 1, "seconds": 0.01, "batch_size": 16}
 

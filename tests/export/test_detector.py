@@ -6,8 +6,8 @@ import pytest
 
 from export import detector
 from export.detector import Face, FaceDetector, crop, similarity
-from gender_tfds.command_line import UserError
 from gender_tfds.faces import CROP_TEMPLATE
+from gender_tfds.user_error import UserError
 from tests.conftest import SHARED_DATA
 
 TEMPLATE = np.array(CROP_TEMPLATE, np.float32)

@@ -13,8 +13,8 @@ from export.export_model import EMITTERS, RESULTS, RefusedError, export_run, pub
 from export.metadata import make_metadata
 from export.predictor import load_predictor
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import LOCK
+from gender_tfds.user_error import UserError
 from tests.export.test_parity import Altered
 from tests.export.test_tflite import plant_operator
 

@@ -14,7 +14,7 @@ from export import commands
 from export.associated_files import append_files
 from export.metadata import METADATA
 from export.predictor import load_predictor
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from tests.export.test_onnx_predictor import changed
 from tests.export.test_predictor import without_archive
 
@@ -23,7 +23,7 @@ TRY = """
 import os, sys
 import numpy as np
 from export.predictor import load_predictor
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 for path in map(str.rstrip, sys.stdin):
     print(path, end=" ", flush=True)
     try:

@@ -9,7 +9,7 @@ import types
 import pytest
 
 from export.listing import Listing, Picture
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 NAMES = [" a b .jpg", "-f.jpg", "sub.a/face.jpg", "sub/face.PNG", "sub/sub/face.jpg", "sub0.jpg", "z.webp/face.gif"]
 OTHERS = ["notes.txt", "sub/table.csv", ".jpg", "jpg", "face.jpg.txt"]

@@ -6,10 +6,10 @@ import pytest
 from export import detector
 from export.looker import Looker
 from export.score_config import ScoreConfig
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.faces import CROP_TEMPLATES
 from gender_tfds.images_cv import decode_and_resize
+from gender_tfds.user_error import UserError
 
 METADATA = {"image_size": 24, "crop_templates": CROP_TEMPLATES}
 

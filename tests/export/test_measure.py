@@ -9,7 +9,7 @@ from export import measure
 from export.export_model import EMITTERS
 from export.measure import measure as measured
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 TOLERANCES = {file: tolerance.difference for _, file, tolerance in EMITTERS.values()}
 

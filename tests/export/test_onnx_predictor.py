@@ -14,8 +14,8 @@ from export.metadata import METADATA
 from export.onnx_predictor import OnnxPredictor
 from export.predictor import decode_all, load_predictor, predictor_of_thread
 from export.service import Model
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.user_error import UserError
 from tests.export.conftest import loaded_by
 
 

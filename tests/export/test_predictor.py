@@ -13,7 +13,7 @@ from export.export_model import EMITTERS
 from export.metadata import METADATA
 from export.predictor import LOADERS, decode_all, load_predictor
 from gender_tfds import faces, images_cv, run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from tests.export.conftest import loaded_by
 
 FILES = [file for _, file, _ in EMITTERS.values()]

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from export.records import FORMATS, CsvRecords, JsonRecords, as_unicode, read_table, records_of, whole_rows
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 ODD_NAMES = [
     "-rf.jpg",

@@ -22,10 +22,10 @@ from export.score import score_listing
 from export.score_config import ScoreConfig
 from export.scorer import CHUNK, Scorer
 from export.writers import TableWriter
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.run_folder import MODEL, Prediction
 from gender_tfds.threads import in_threads
+from gender_tfds.user_error import UserError
 
 NOT_UTF8 = b"\xff\xe9t\xe9.jpg".decode("utf-8", "surrogateescape")
 ODD = [

@@ -12,8 +12,8 @@ from export import commands
 from export.records import read_table
 from export.score_beam import score_on_beam
 from export.score_config import ScoreConfig
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.user_error import UserError
 from tests.job_service import job_service
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -3,7 +3,7 @@
 import pytest
 
 from export.score_config import ScoreConfig
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 
 def test_columns_are_added_in_the_order_given():

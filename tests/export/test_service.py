@@ -8,7 +8,7 @@ import pytest
 
 from export import service
 from export.service import Model, OverloadedError, Service
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 
 def _use(artefacts, work, **options):

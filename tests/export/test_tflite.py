@@ -17,7 +17,7 @@ from export.associated_files import CHECKSUM
 from export.metadata import METADATA
 from export.predictor import decode_all, load_predictor
 from gender_tfds import faces, run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 FORMATS = {name: file for name, (_, file, _) in export_model.EMITTERS.items() if file.endswith(".tflite")}
 

@@ -12,9 +12,9 @@ from export import serving_commands
 from export.metadata import METADATA
 from export.score_config import FACE_COLUMNS
 from export.web_page import CONFIG, MODEL, OF_OTHERS, SOURCES, assemble
-from gender_tfds.command_line import UserError
 from gender_tfds.faces import BLAZEFACE_TEMPLATE
 from gender_tfds.run_folder import Prediction
+from gender_tfds.user_error import UserError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from export.records import FORMATS, as_unicode, read_table
 from export.writers import StdoutWriter, TableWriter
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from tests.export.test_records import COLUMNS, ODD_NAMES
 
 ROWS = [

@@ -16,8 +16,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gender_tfds import face_files, faces, reading
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.user_error import UserError
 
 
 def write_faces(folder, pictures):

@@ -10,8 +10,10 @@ from unittest import mock
 
 import pytest
 
-from gender_tfds import command_line, terminal
-from gender_tfds.command_line import Command, UserError, setting
+from gender_tfds import terminal
+from gender_tfds.command_line import Command
+from gender_tfds.field_flags import setting
+from gender_tfds.user_error import USER_ERROR, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +87,7 @@ def test_arguments_are_taken_where_a_command_has_them(command, capsys):
     made = command(lambda *settings: taken.extend(settings), settings=(Config, Paths))
     assert made.run(["a,b", "--epochs=5", "c", "--", "--epochs=6"]) == 0
     assert taken == [Config(epochs=5), Paths(("a,b", "c", "--epochs=6"))]
-    assert made.run(["--epochs=5"]) == command_line.USER_ERROR
+    assert made.run(["--epochs=5"]) == USER_ERROR
     assert capsys.readouterr().err == "gender-try: PATHS is required: files to take\n"
     assert made.run(["--help"]) == 0
     assert "Arguments:\n  PATHS ...\n      files to take\n" in capsys.readouterr().out
@@ -248,17 +250,6 @@ def test_flags_are_not_absls_own(command):
     assert set(flags.FLAGS) == before
 
 
-def test_explaining_twice_installs_one_handler(monkeypatch):
-    # that the handler does its work, `tfds build` shows in test_utkface.py
-    handlers = []
-    monkeypatch.setattr(command_line.app, "EXCEPTION_HANDLERS", handlers)
-    for _ in range(2):
-        command_line.explain_user_errors()
-    assert len(handlers) == 1
-    assert handlers[0].wants(UserError("mine"))
-    assert not handlers[0].wants(ValueError("ours"))
-
-
 @dataclasses.dataclass(frozen=True)
 class Both:
     resume: bool = setting(False, "go on")
@@ -279,11 +270,6 @@ def test_to_go_on_and_to_start_anew_exclude_each_other(capsys):
 def test_what_was_begun_anew_is_gone_on_with_without_beginning_anew(capsys):
     assert Command("gender-x", "does", "gender-x", (Both,), _stop).run(["--overwrite"]) == 130
     assert capsys.readouterr().err == "gender-x: interrupted; to go on: gender-x --resume\n"
-
-
-def test_a_strangers_text_in_a_sentence_breaks_no_line_and_steers_no_terminal():
-    told = str(UserError("a\nb\x1b[2J\x00\u2028\u202ec é 顔\u3000.jpg"))
-    assert told == "a\\nb\\x1b[2J\\x00\\u2028\\u202ec é 顔\u3000.jpg"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])

@@ -9,9 +9,9 @@ from etils import epath
 from tensorflow_datasets.core.utils import shard_utils
 
 from gender_tfds import faces, features, reading, split_writer
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.features import PART, FaceBuilder
+from gender_tfds.user_error import UserError
 from tests.gender_tfds.builds import absl_log
 
 

@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 from absl import flags
 
-from gender_tfds.command_line import setting
-from gender_tfds.field_flags import define_flag, describe_flag
+from gender_tfds.field_flags import define_flag, describe_flag, setting
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from gender_tfds.atomic_files import PARTIAL
-from gender_tfds.command_line import UserError
 from gender_tfds.folder_lock import LOCK, locked
+from gender_tfds.user_error import UserError
 
 
 def _held_by_another(folder):

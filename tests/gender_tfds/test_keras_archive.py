@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gender_tfds import keras_archive, saved_run
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import importlib.util
 import pytest
 
 from export import commands as export_commands
-from gender_tfds.command_line import UserError
 from gender_tfds.keras_backend import check_backend
+from gender_tfds.user_error import UserError
 from trainer import commands, judging_commands
 
 

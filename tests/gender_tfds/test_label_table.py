@@ -11,9 +11,9 @@ from etils import epath
 from hypothesis import strategies
 
 from gender_tfds import label_table
-from gender_tfds.command_line import UserError
 from gender_tfds.face_listing import Face
 from gender_tfds.faces import RejectedError
+from gender_tfds.user_error import UserError
 from tests.hostile import property_of
 
 COLUMNS = ("filename", "gender")

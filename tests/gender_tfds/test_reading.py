@@ -10,10 +10,10 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading, split_writer
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.drawn_faces.traits import file_name, index_of, sample_label
+from gender_tfds.user_error import UserError
 
 SMALL = 100
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gender_tfds import run_folder, saved_run
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 
 def test_the_record_is_read(tmp_path):

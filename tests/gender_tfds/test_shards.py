@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from gender_tfds import reading, shards
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from hypothesis import strategies
 
 import gender_tfds.utkface
 from gender_tfds import faces, features
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.face_listing import FileNames
+from gender_tfds.user_error import UserError
 from gender_tfds.utkface import file_names, source
 from gender_tfds.utkface.file_names import BadNameError, Labels
 from gender_tfds.utkface.utkface_dataset_builder import Builder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.architectures import ARCHITECTURES
 from trainer.config import TrainConfig
 

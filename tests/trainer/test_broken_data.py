@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from gender_tfds import faces, reading, run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.face_listing import Face
+from gender_tfds.user_error import UserError
 from trainer import checkpoints, commands
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_workdir, predict_split

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.checkpoints import Checkpoints, Progress
 from trainer.config import TrainConfig
 from trainer.phases import Phase

@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from tests.trainer.pictures import read_picture
 from trainer import compare
 from trainer.judging_commands import COMPARE

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from gender_tfds import faces
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.cross_set import COLUMNS, FILE, cross_set_table
 from trainer.evaluate import evaluate_workdir
 from trainer.judging_commands import COMPARE

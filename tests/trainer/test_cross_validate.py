@@ -11,8 +11,8 @@ import scipy.stats
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading, run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
+from gender_tfds.user_error import UserError
 from trainer import commands, cross_validate, train
 from trainer.config import TrainConfig
 from trainer.evaluate import Judgement, evaluation_folder

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 from gender_tfds import reading
-from gender_tfds.command_line import UserError
 from gender_tfds.faces import NUM_FOLDS
+from gender_tfds.user_error import UserError
 from trainer import data_service, input_pipeline
 from trainer.config import TrainConfig
 

@@ -7,7 +7,7 @@ import logging
 import keras
 import pytest
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from tests.trainer.subprocesses import run_on
 from trainer import distribution
 from trainer.config import TrainConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gender_tfds import reading
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from tests.conftest import FACES
 from trainer import processes
 from trainer.config import TrainConfig

@@ -10,8 +10,8 @@ import pytest
 import sklearn.metrics
 
 from gender_tfds import faces, images_cv, reading, run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.saved_run import load_classifier
+from gender_tfds.user_error import UserError
 from trainer.evaluate import evaluate_workdir
 from trainer.metrics import compute_metrics
 

@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 from gender_tfds import images_cv, run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.user_error import UserError
 from tests.trainer.pictures import read_picture
 from trainer import explain
 from trainer import judging_commands as commands

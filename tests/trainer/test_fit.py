@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.models import build_model
 from trainer.train import prepare_training

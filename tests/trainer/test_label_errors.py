@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.label_errors import find_label_errors, match_predictions
 
 

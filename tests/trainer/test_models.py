@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.export_models import FORMATS, export, lively_model
-from gender_tfds.command_line import UserError
 from gender_tfds.packaged_models import MODELS as MODELS_BY_NAME
+from gender_tfds.user_error import UserError
 from trainer.augmentation import make_augmentation
 from trainer.config import ARCHITECTURES, TrainConfig
 from trainer.models import MODELS, OUTPUT, build_model, make_training_model, with_precision

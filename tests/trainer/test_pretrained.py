@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import pretrained, transfer
 from trainer.config import TrainConfig
 from trainer.models import build_model

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from tests.trainer.subprocesses import start
 from trainer import processes
 
@@ -80,7 +80,7 @@ def test_a_mistake_is_one_sentence(arguments, sentence):
 TOGETHER = """
 import json, sys
 from gender_tfds import reading
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import distribution, processes
 from trainer.config import TrainConfig
 from trainer.division import Workers

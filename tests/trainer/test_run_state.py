@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.run_state import git_state, make_record, prepare_workdir
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import commands
 from trainer.config import ARCHITECTURES, TrainConfig
 from trainer.search_space import SPACE, as_config, as_flags, as_params, make_space

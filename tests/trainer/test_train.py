@@ -17,10 +17,10 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gender_tfds import run_folder
-from gender_tfds.command_line import UserError
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.face_listing import Face, FaceListing
 from gender_tfds.folder_lock import LOCK
+from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_workdir
 from trainer.train import prepare_training, train_and_evaluate

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.export_models import lively_model
 from gender_tfds import reading
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import transfer
 from trainer.config import TrainConfig
 from trainer.fit import Training

@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from gender_tfds import faces, reading, run_folder
-from gender_tfds.command_line import UserError
+from gender_tfds.user_error import UserError
 from trainer import commands, search_results, tune
 from trainer.checkpoints import DivergedError, Progress
 from trainer.config import TrainConfig
