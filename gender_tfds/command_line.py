@@ -193,7 +193,10 @@ def _terminate(number: int, frame: types.FrameType | None) -> None:
 
 
 def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """Returns a flag's value as its field has it; `~/` begins a path, which no shell expands behind a `=`."""
+    if isinstance(value, list):
+        return tuple(map(_plain, value))
+    return str(pathlib.Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def _with_underscores(argument: str) -> str:

@@ -93,6 +93,12 @@ def test_arguments_are_taken_where_a_command_has_them(command, capsys):
     assert "Arguments:\n  PATHS ...\n      files to take\n" in capsys.readouterr().out
 
 
+def test_the_home_folder_is_meant_by_a_tilde_at_the_beginning_of_a_path(command, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    config, policy = _run(command, "--data_dir=~/faces", "--names=~/a,b~/c")
+    assert (policy.data_dir, config.names) == ("/home/me/faces", ("/home/me/a", "b~/c"))
+
+
 @pytest.mark.parametrize("flag", ["--batch-size=7", "--batch_size=7"])
 def test_a_dash_is_an_underscore_in_a_flags_name(command, flag):
     assert _run(command, flag)[0] == Config(batch_size=7)
