@@ -7,6 +7,7 @@ TRAIN_FLAGS ?=
 PYTEST_FLAGS ?= -n 2 --dist loadscope
 UTKFACE_DIR ?=
 FAIRFACE_DIR ?=
+FACES_DIR ?=
 RUN ?= runs/$(DATASET)
 
 BIN := .venv/bin
@@ -21,6 +22,8 @@ help: ## list the targets
 	@echo
 	@echo "  make run DATASET=utkface                       downloads UTKFace with kagglehub"
 	@echo "  make run DATASET=utkface UTKFACE_DIR=folder    takes UTKFace from a folder"
+	@echo "  make run DATASET=fairface FAIRFACE_DIR=folder  takes FairFace from a folder"
+	@echo "  make run DATASET=face_folder FACES_DIR=folder  takes your own pictures, in male/ and female/"
 	@echo "  Also: PRESET=smoke TRAIN_FLAGS='--epochs=3' RUN=runs/another PYTHON=python3.12"
 
 # ---- Installing. A stamp is written after its step, so that an interrupted step is repeated from its start.
@@ -88,11 +91,25 @@ clean: ## remove what was installed and built, but no run
 # ---- The whole road. Steps follow one another by their stamps and outputs: a second `make run` does what is left.
 # .venv is an order-only prerequisite: installing anew is no reason to train anew.
 
-ifneq ($(words $(DATASET)) $(filter drawn_faces utkface,$(DATASET)),1 $(DATASET))
-$(error DATASET=$(DATASET) is not a data set that `make run` knows: give DATASET=drawn_faces or DATASET=utkface)
+DATASETS := drawn_faces utkface fairface face_folder
+# data set -> the variable that says where its pictures lie
+FOLDER_OF_utkface := UTKFACE_DIR
+FOLDER_OF_fairface := FAIRFACE_DIR
+FOLDER_OF_face_folder := FACES_DIR
+FOLDER_NAME := $(FOLDER_OF_$(DATASET))
+FOLDER := $($(FOLDER_NAME))
+
+ifneq ($(words $(DATASET)) $(filter $(DATASETS),$(DATASET)),1 $(DATASET))
+$(error DATASET=$(DATASET) is not a data set that `make run` knows: give one of $(DATASETS))
 endif
-ifeq ($(origin UTKFACE_DIR) $(DATASET)$(filter model benchmark,$(MAKECMDGOALS)),command line drawn_faces)
-$(error UTKFACE_DIR=$(UTKFACE_DIR) is used with UTKFace only: add DATASET=utkface)
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+$(foreach name,$(filter-out $(DATASET),$(DATASETS)),$(if $(filter command,$(firstword $(origin $(FOLDER_OF_$(name))))),\
+$(error $(FOLDER_OF_$(name))=$($(FOLDER_OF_$(name))) is not used with DATASET=$(DATASET): add DATASET=$(name))))
+ifeq ($(FOLDER),)
+ifneq ($(filter fairface face_folder,$(DATASET)),)
+$(error DATASET=$(DATASET) is taken from a folder: add $(FOLDER_NAME)=folder)
+endif
+endif
 endif
 
 DATA := $(RUN)/data
@@ -105,34 +122,30 @@ unless = $(if $(wildcard $(1)),,FORCE)
 
 # The settings of an interrupted training are compared by --resume; a finished one is not run again, so here.
 settings:
-	@if [ -n '$(UTKFACE_DIR)' ] && [ ! -d '$(UTKFACE_DIR)' ]; then \
-		echo "error: UTKFACE_DIR=$(UTKFACE_DIR) is not a directory; give the folder of UTKFace" >&2; exit 2; fi
+	@if [ -n '$(FOLDER)' ] && [ ! -d '$(FOLDER)' ]; then \
+		echo "error: $(FOLDER_NAME)=$(FOLDER) is not a directory; give the folder of $(DATASET)" >&2; exit 2; fi
 	@if [ -e $(RUN)/.trained ] && [ -e $(WORKDIR)/cnn_gender_classifier.keras ] && \
 		[ "$$(cat $(RUN)/.trained)" != '$(SETTINGS)' ]; then \
 		echo "error: $(WORKDIR) was trained with $$(cat $(RUN)/.trained), not with $(SETTINGS);" \
 			"remove it, or keep both with RUN=another_folder" >&2; exit 2; fi
-	@if [ -n '$(UTKFACE_DIR)' ] && [ -e $(RUN)/.built ] && [ -d $(DATA)/$(DATASET) ] && \
-		[ "$$(cat $(RUN)/.built)" != '$(UTKFACE_DIR)' ]; then \
-		echo "error: $(DATA) was built from $$(sed 's/^$$/a download/' $(RUN)/.built), not from $(UTKFACE_DIR);" \
+	@if [ -n '$(FOLDER)' ] && [ -e $(RUN)/.built ] && [ -d $(DATA)/$(DATASET) ] && \
+		[ "$$(cat $(RUN)/.built)" != '$(FOLDER)' ]; then \
+		echo "error: $(DATA) was built from $$(sed 's/^$$/a download/' $(RUN)/.built), not from $(FOLDER);" \
 			"remove it, or keep both with RUN=another_folder" >&2; exit 2; fi
 
 $(RUN)/.built: $(call unless,$(DATA)/$(DATASET)) | settings .venv/.installed
 	@echo "== Building the data set $(DATASET) in $(DATA)"
 	@mkdir -p $(RUN)
-	@$(BIN)/tfds build --data_dir=$(DATA) $(if $(UTKFACE_DIR),--manual_dir='$(UTKFACE_DIR)') \
+	@$(BIN)/tfds build --data_dir=$(DATA) $(if $(FOLDER),--manual_dir='$(FOLDER)') \
 		--imports=gender_tfds.$(DATASET) $(DATASET)
-	@echo '$(UTKFACE_DIR)' > $@
+	@echo '$(FOLDER)' > $@
 
-$(RUN)/.trained: $(RUN)/.built $(call unless,$(WORKDIR)/cnn_gender_classifier.keras)
+$(RUN)/.trained: $(RUN)/.built $(call unless,$(WORKDIR)/cnn_gender_classifier.keras) \
+		$(call unless,$(WORKDIR)/metrics.json)
 	@rm -f $@
-	@echo "== Training in $(WORKDIR)"
+	@echo "== Training in $(WORKDIR), and judging on the test faces"
 	@$(BIN)/gender-train --dataset=$(DATASET) --data_dir=$(DATA) --workdir=$(WORKDIR) $(SETTINGS) --resume
 	@echo '$(SETTINGS)' > $@
-
-$(RUN)/.evaluated: $(RUN)/.trained $(call unless,$(WORKDIR)/metrics.json)
-	@echo "== Evaluating on the test split"
-	@$(BIN)/gender-evaluate --workdir=$(WORKDIR) --data_dir=$(DATA)
-	@touch $@
 
 $(RUN)/.exported: $(RUN)/.trained $(call unless,$(ARTEFACTS)/export.json)
 	@echo "== Exporting to $(ARTEFACTS)"
@@ -146,9 +159,9 @@ $(RUN)/.drawn: $(call unless,$(PICTURES)) | settings .venv/.installed
 
 ifeq ($(DATASET),drawn_faces)
 pictures_to_score = echo $(PICTURES)
-else ifneq ($(UTKFACE_DIR),)
-# The archive's other folders hold the same faces again.
-pictures_to_score = if [ -d '$(UTKFACE_DIR)/UTKFace' ]; then echo '$(UTKFACE_DIR)/UTKFace'; else echo '$(UTKFACE_DIR)'; fi
+else ifneq ($(FOLDER),)
+# The other folders of UTKFace's archive hold the same faces again.
+pictures_to_score = if [ -d '$(FOLDER)/UTKFace' ]; then echo '$(FOLDER)/UTKFace'; else echo '$(FOLDER)'; fi
 else
 pictures_to_score = $(BIN)/python -m gender_tfds.utkface.download
 endif
@@ -175,11 +188,12 @@ artefacts/saved_model/1|for TensorFlow Serving
 artefacts/model_float32.tflite|for gender-score, a phone, a page
 artefacts/model_float16.tflite|half the size
 artefacts/model_dynamic_int8.tflite|a quarter of the size
+artefacts/model_int8.tflite|a quarter of the size, whole numbers throughout
 predictions.csv|a row for each scored picture
 endef
 export RESULTS
 
-run: settings $(RUN)/.evaluated $(RUN)/.scored ## build the data set, train, evaluate, export, score; all under runs/DATASET/
+run: settings $(RUN)/.trained $(RUN)/.scored ## build the data set, train, judge, export, score; all under runs/DATASET/
 	@echo
 	@echo "Done. The results:"
 	@echo "$$RESULTS" | while IFS='|' read -r file what; do \
@@ -203,8 +217,9 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 	@cd $(WEB_MODULES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web $(if $(WEB_MODEL),--model='$(WEB_MODEL)')
 
-# ---- The packaged models, in export/models and, to train on from, gender_tfds/models: the preset wide teaches small, both teach best, which is `accurate`, and best
-# and small teach device. Hours on two cores; interrupted, the same command goes on.
+# ---- The packaged models, in export/models and, to train on from, gender_tfds/models: the preset wide teaches small,
+# both teach best, which is `accurate`, and best and small teach device. Hours on two cores; interrupted, the same
+# command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models
