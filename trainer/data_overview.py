@@ -128,16 +128,19 @@ def _plot_counts(faces: pd.DataFrame, path: pathlib.Path, title: str) -> None:
         colours = (TRAIN_COLOUR, VALIDATION_COLOUR)
         of_gender = [faces[faces["label"] == label] for label in range(len(GENDERS))]
         names = list(faces["split"].unique())
-        places = {"split": (splits, names), "ethnicity": (groups, [*ETHNICITIES, "unknown"])}
+        there = set(faces["ethnicity"])
+        ethnicities = {n: name for n, name in (*enumerate(ETHNICITIES), (UNKNOWN, "unknown")) if n in there}
+        places = {"split": (splits, dict(zip(names, names, strict=True))), "ethnicity": (groups, ethnicities)}
         for number, (rows, gender, colour) in enumerate(zip(of_gender, GENDERS, colours, strict=True)):
             for column, (axes, labels) in places.items():
-                keys = labels if column == "split" else [*range(len(ETHNICITIES)), UNKNOWN]
-                counts = rows[column].value_counts().reindex(keys, fill_value=0)
+                counts = rows[column].value_counts().reindex(list(labels), fill_value=0)
                 axes.bar(np.arange(len(labels)) + 0.4 * number - 0.2, counts, 0.4, color=colour, label=gender)
-                axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+                axes.set_xticks(range(len(labels)), labels.values(), rotation=45, ha="right")
                 axes.set(xlabel=column, ylabel="faces")
         known = [rows["age"][rows["age"] >= 0] for rows in of_gender]
         if any(map(len, known)):
             ages.hist(known, bins=range(0, 121, 5), stacked=True, color=colours, label=GENDERS)
+        else:
+            ages.text(0.5, 0.5, "no age is known", ha="center", va="center", transform=ages.transAxes)
         ages.set(xlabel="age in years", ylabel="faces")
         splits.legend()

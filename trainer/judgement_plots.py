@@ -75,7 +75,7 @@ def plot_reliability(label: np.ndarray, scores: Mapping[str, np.ndarray], path: 
             axes.plot(means, shares, f"{marker}-", color=colour, label=name)
             counts.hist(score, bins=CALIBRATION_BINS, range=(0, 1), histtype="step", color=colour, linewidth=1.5)
         axes.set(ylabel="share of faces labelled female", title=title)
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
         counts.set(xlabel="score, the predicted probability of female", ylabel="faces")
 
 
@@ -105,7 +105,7 @@ def plot_coverage(curve: pd.DataFrame, proposals: Sequence[Mapping], path: pathl
             ylim=(min(0.98, curve["accuracy"].min() - 0.02), 1.003),
             title=title,
         )
-        axes.legend(loc="lower left")
+        axes.legend(loc="best")  # below a good model's curve, above a poor one's
 
 
 def plot_slices(slices: pd.DataFrame, overall: float, path: pathlib.Path, title: str) -> None:
@@ -138,4 +138,6 @@ def _forest(axes: Axes, slices: pd.DataFrame, overall: float, title: str) -> Non
     axes.plot(rate[ranked], places[ranked], "o", color=TRAIN_COLOUR)
     axes.plot(rate[~ranked], places[~ranked], "o", color=TRAIN_COLOUR, markerfacecolor="white")
     axes.set_yticks(places, [f"{name} (n = {n:,})" for name, n in zip(slices["slice"], slices["n"], strict=True)])
+    if slices.empty:
+        axes.text(0.5, 0.5, "none", ha="center", va="center", transform=axes.transAxes)
     axes.set(xlabel="error rate", ylabel="slice", title=title)

@@ -20,6 +20,7 @@ from gender_tfds.atomic_files import atomic_path
 TRAIN_COLOUR, VALIDATION_COLOUR, WRONG_COLOUR = "#0072B2", "#D55E00", "#D55E00"  # of Okabe and Ito's palette
 DPI = 120
 GALLERY = 25  # faces in a picture of faces
+_MOST_LAYERS, _ENDS = 64, 24  # layers of a model that are all drawn; of a deeper one so many at either end
 
 
 @contextlib.contextmanager
@@ -121,13 +122,17 @@ def plot_train_batch(batch: Mapping, augmentation: keras.Model, path: pathlib.Pa
 
 
 def plot_model(model: keras.Model, path: pathlib.Path) -> None:
-    """Draws the layers of a model from top to bottom, with output shapes and parameters. Needs no Graphviz."""
-    layers = model.layers
-    sources_of = _sources(layers)
-    with saved_figure(path, figsize=(6.5, 0.62 * len(layers) + 1)) as figure:
+    """Draws the layers of a model from top to bottom, with output shapes and parameters. Needs no Graphviz.
+
+    A model of hundreds of layers, whose picture would be metres high, is drawn without its middle.
+    """
+    layers, sources_of = model.layers, _sources(model.layers)
+    whole = len(layers) <= _MOST_LAYERS
+    numbers = list(range(len(layers))) if whole else [*range(_ENDS), *range(len(layers) - _ENDS, len(layers))]
+    with saved_figure(path, figsize=(6.5, 0.62 * len(numbers) + 1)) as figure:
         axes = figure.subplots()
         axes.set_axis_off()
-        axes.set(xlim=(0, 10), ylim=(-len(layers), 1))
+        axes.set(xlim=(0, 10), ylim=(-len(numbers), 1))
         axes.set_title(f"{model.name}: {model.count_params():,} parameters")
         columns = {
             "layer": (0.5, "left"),
@@ -137,15 +142,19 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
         }
         for text, (x, side) in columns.items():
             axes.text(x, 0.5, text, ha=side, fontsize=8, color="#444444")
-        for row, layer in enumerate(layers):
+        for row, number in enumerate(numbers):
+            layer, sources = layers[number], sources_of[number]
             axes.add_patch(FancyBboxPatch((0.3, -row - 0.28), 9.4, 0.56, boxstyle="round,pad=0.02", fc="#E8F1F8"))
             shape = " × ".join("n" if side is None else str(side) for side in layer.output.shape)
             axes.text(0.5, -row, f"{layer.__class__.__name__}", va="center", fontweight="bold", fontsize=9)
             axes.text(3.4, -row, layer.name, va="center", fontsize=8, color="#444444")
             axes.text(8.0, -row, shape, va="center", ha="right", fontsize=8)
             axes.text(9.5, -row, f"{layer.count_params():,}", va="center", ha="right", fontsize=8)
-            sources = sources_of[row]
-            if row and sources != [layers[row - 1].name]:
+            if not whole and row == _ENDS:
+                left_out = layers[_ENDS:number]
+                told = f"{len(left_out)} layers more, {sum(one.count_params() for one in left_out):,} parameters"
+                axes.text(5, -row + 0.5, told, ha="center", va="center", fontsize=8)
+            elif row and sources != [layers[number - 1].name]:
                 axes.text(0.5, -row - 0.2, f"from {', '.join(sources)}", va="center", fontsize=6, color="#444444")
             elif row:
                 axes.annotate("", (5, -row + 0.3), (5, -row + 0.7), arrowprops={"arrowstyle": "->", "color": "grey"})

@@ -24,6 +24,7 @@ from trainer.evaluate import Judgement, evaluation_folder, predict_split
 from trainer.fit import Training
 from trainer.input_pipeline import make_eval_dataset
 from trainer.models import build_model
+from trainer.plots import GALLERY
 from trainer.run_state import make_record, prepare_workdir
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ def _train_and_judge(training: Training, workdir: pathlib.Path) -> dict:
     plots.plot_history(trained.progress.history, trained.progress.best_epoch, workdir, title)
     plots.plot_model(classifier, workdir / run_folder.MODEL_PLOT)
     folds = config.folds("test")
-    folders = [workdir, *(evaluation_folder(workdir, name, "test") for name in config.datasets[1:])]
+    folders = [evaluation_folder(workdir, config.datasets[0], name, "test") for name in config.datasets]
     numbers = [
         Judgement(workdir=workdir, model=classifier, builder=builder, split="test", folds=folds, folder=folder).run()
         for builder, folder in reversed(list(zip(builders, folders, strict=True)))
@@ -174,5 +175,5 @@ def _calibrate(training: Training, workdir: pathlib.Path) -> None:
 def _plot_train_batch(training: Training, workdir: pathlib.Path) -> None:
     config = training.config
     augmentation = make_augmentation(config, config.image_size)
-    faces_of_first = make_eval_dataset(training.builders[0], "train", config.image_size, 25, config.folds("train"))
+    faces_of_first = make_eval_dataset(training.builders[0], "train", config.image_size, GALLERY, config.folds("train"))
     plots.plot_train_batch(next(iter(faces_of_first)), augmentation, workdir / run_folder.TRAIN_BATCH)

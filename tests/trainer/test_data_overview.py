@@ -1,8 +1,11 @@
 """A built data set, shown: every face counted once, duplicates that disagree found, pictures drawn."""
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from gender_tfds import reading
 from tests.trainer.pictures import read_picture
@@ -50,6 +53,25 @@ def test_all_faces_are_read(builder):
     assert len(faces) == sum(split.num_examples for split in builder.info.splits.values())
     assert faces["path"].is_unique
     assert dict(faces["split"].value_counts()) == {name: one.num_examples for name, one in builder.info.splits.items()}
+
+
+def test_only_what_there_is_has_a_bar(monkeypatch, tmp_path):
+    drawn = []
+
+    @contextlib.contextmanager
+    def kept(path, **options):
+        figure = Figure(**options)
+        yield figure
+        drawn.append(figure)
+
+    monkeypatch.setattr(overview, "saved_figure", kept)
+    known = FACES[FACES["ethnicity"] >= 0]
+    for faces in (FACES, known):
+        overview._plot_counts(faces, tmp_path / "counts.png", "a title")
+    shown = [[text.get_text() for text in figure.axes[2].get_xticklabels()] for figure in drawn]
+    assert shown == [["white", "black", "others", "unknown"], ["white", "black", "others"]]
+    heights = [bar.get_height() for bar in drawn[1].axes[2].patches]
+    assert heights == [1, 0, 0, 1, 2, 1]  # male, then female
 
 
 def test_tables_and_pictures_are_written(builder, tmp_path):

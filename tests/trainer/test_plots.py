@@ -66,6 +66,15 @@ def test_a_model_is_drawn_without_graphviz(tmp_path, monkeypatch):
     assert read_picture(tmp_path / "seed.png").shape[0] > read_picture(tmp_path / "small.png").shape[0]
 
 
+def test_of_a_deep_model_the_middle_is_counted_and_not_drawn(tmp_path):
+    heights = {}
+    for layers in (plots._MOST_LAYERS, plots._MOST_LAYERS + 1, 200):
+        deep = keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(2) for _ in range(layers))])
+        plots.plot_model(deep, tmp_path / "deep.png")
+        heights[layers] = read_picture(tmp_path / "deep.png").shape[0]
+    assert heights[plots._MOST_LAYERS] > heights[plots._MOST_LAYERS + 1] == heights[200]
+
+
 def test_a_layer_that_does_not_follow_the_one_above_it_names_its_sources():
     model = MODELS["resnet"](TrainConfig(model="resnet", width=8, depth=("1",)))
     add = next(layer for layer in model.layers if isinstance(layer, keras.layers.Add))
