@@ -35,7 +35,7 @@ def judgement_folder(workdir: pathlib.Path, dataset: str | None, split: str) -> 
     """
     own = dataset_names(load_record(workdir))[0]
     dataset = dataset or own
-    folder = workdir if (dataset, split) == (own, "test") else evaluation_folder(workdir, dataset, split)
+    folder = evaluation_folder(workdir, own, dataset, split)
     if not (folder / run_folder.PREDICTIONS).is_file():
         raise UserError(
             f"{workdir} has no judgement of {dataset}, split {split}; make it with gender-evaluate --workdir={workdir}"

@@ -217,8 +217,7 @@ def evaluate_workdir(
     builder = reading.open_built(dataset, data_dir or record["data_dir"])
     reading.check_split(builder, split)
     model = load_classifier(workdir / run_folder.MODEL)
-    own = dataset == config.datasets[0] and split == "test"
-    folder = workdir if own else evaluation_folder(workdir, dataset, split)
+    folder = evaluation_folder(workdir, config.datasets[0], dataset, split)
     # the splits of a run are its own where it was trained on the data set
     folds = config.folds(split) if dataset in config.datasets and split in faces.SPLIT_FOLDS else None
     judgement = Judgement(
@@ -235,6 +234,8 @@ def evaluate_workdir(
         return judgement.run(), folder
 
 
-def evaluation_folder(workdir: pathlib.Path, dataset: str, split: str) -> pathlib.Path:
-    """Returns the folder for a judgement that is not the run's own."""
+def evaluation_folder(workdir: pathlib.Path, own: str, dataset: str, split: str) -> pathlib.Path:
+    """Returns the folder of a judgement: the run's for the test split of `own`, its first data set; else one below."""
+    if (dataset, split) == (own, "test"):
+        return workdir
     return workdir / run_folder.EVALUATIONS / f"{dataset}-{split}".replace(":", "-")

@@ -45,9 +45,8 @@ def gather_predictions(
     tables = []
     for number, part in enumerate(parts):
         run = part_folder(workdir, number)
-        folders = [run, *(evaluation_folder(run, name, "test") for name in part.datasets[1:])]
-        for name, folder in zip(part.datasets, folders, strict=True):
-            path = folder / run_folder.PREDICTIONS
+        for name in part.datasets:
+            path = evaluation_folder(run, part.datasets[0], name, "test") / run_folder.PREDICTIONS
             expected = {str(fold): int(counts[name][fold]) for fold in part.folds("test") if counts[name][fold]}
             try:
                 # as text: names such as NA and 007 stay what they are

@@ -161,7 +161,7 @@ def test_several_data_sets_have_numbers_of_their_own(tmp_path, monkeypatch):
 
     def pretend(config, data_dir, workdir, **options):
         for name in config.datasets:
-            folder = workdir if name == "first" else evaluation_folder(workdir, name, "test")
+            folder = evaluation_folder(workdir, "first", name, "test")
             folder.mkdir(parents=True)
             examples = tfds.as_dataframe(reading.read_folds(reading.open_built(name, data_dir), config.folds("test")))
             examples["path"], examples["group"] = (examples[of].str.decode("utf8") for of in ("filename", "group"))

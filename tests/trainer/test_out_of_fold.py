@@ -24,7 +24,7 @@ def workdir(tmp_path):
     rows = {("one", 0): ["NA", "007"], ("one", 1): ["c"], ("two", 0): [], ("two", 1): ["c"]}
     for (name, part), paths in rows.items():
         run = part_folder(tmp_path, part)
-        folder = run if name == "one" else evaluation_folder(run, name, "test")
+        folder = evaluation_folder(run, "one", name, "test")
         folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{path},female,0.9,0.9,,1,5,-1,g{path},{part}\n" for path in paths]
         (folder / run_folder.PREDICTIONS).write_text(HEADER + "".join(lines))
