@@ -16,7 +16,7 @@ import pandas as pd
 import tqdm
 
 from export.packaged import model_path
-from export.predictor import loader_of
+from export.predictor import artefact_bytes, loader_of
 from gender_tfds.face_slices import rate_interval
 from gender_tfds.user_error import UserError
 
@@ -88,7 +88,7 @@ def benchmark(
     # a name need not be UTF-8, and a table must
     rows = [
         {"artefact": os.fsencode(name).decode(errors="backslashreplace"), "threads": count}
-        | {"bytes": _bytes(model_path(name))}
+        | {"bytes": artefact_bytes(model_path(name))}
         for name, count in wanted
     ]
     job = {"batch_size": batch_size, "seconds": seconds}
@@ -170,8 +170,3 @@ def _judge(
             right = int((female == labels).sum())
             row["accuracy"] = right / len(labels)
             row["accuracy_low"], row["accuracy_high"] = rate_interval(right, len(labels))
-
-
-def _bytes(path: pathlib.Path) -> int:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)

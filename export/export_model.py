@@ -14,7 +14,7 @@ import pandas as pd
 
 from export import onnx_model, parity, saved_model, tflite
 from export.metadata import make_metadata
-from export.predictor import load_predictor
+from export.predictor import artefact_bytes, load_predictor
 from gender_tfds import reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.disk_faults import disk_fault
@@ -129,8 +129,7 @@ def publish(
             raise RefusedError(f"it does not run: {str(error).splitlines()[0]}") from error
         if failure := result.failure(tolerance):
             raise RefusedError(failure)
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return {"file": path.name, "bytes": sum(file.stat().st_size for file in files), **dataclasses.asdict(result)}
+    return {"file": path.name, "bytes": artefact_bytes(path), **dataclasses.asdict(result)}
 
 
 def _test_faces(record: dict[str, Any], data_dir: str | None, max_faces: int) -> tuple[list[bytes], pd.DataFrame]:

@@ -58,11 +58,11 @@ class Listing:
         for one in self.inputs:
             if one != STDIN and not os.path.lexists(one) and not glob.has_magic(one):
                 raise UserError(
-                    f"--input={one} does not exist; give a directory, a picture, a .txt file with paths, a pattern, or"
+                    f"{one} does not exist; give a directory, a picture, a .txt file with paths, a pattern, or"
                     " - for paths on standard input"
                 )
         if self.inputs.count(STDIN) > 1:
-            raise UserError("--input=- is given twice; standard input can be read once")
+            raise UserError("- is given twice; standard input can be read once")
 
     @property
     def repeatable(self) -> bool:
@@ -77,7 +77,7 @@ class Listing:
                 yield picture
         if not found:
             raise UserError(
-                f"--input={','.join(self.inputs)} holds no picture; a picture ends in {', '.join(sorted(SUFFIXES))}"
+                f"{', '.join(self.inputs)} holds no picture; a picture ends in {', '.join(sorted(SUFFIXES))}"
             )
 
     def _of_input(self, one: str) -> Iterator[Picture]:
@@ -112,7 +112,7 @@ class Listing:
                 found.sort()
         except OSError as error:
             if not prefix:
-                raise UserError(f"--input={folder} can't be listed ({error.strerror}); make it readable") from error
+                raise UserError(f"{folder} can't be listed ({error.strerror}); make it readable") from error
             yield Picture(prefix, folder, f"the folder can't be listed ({error.strerror})")
             return
         for encoded in found:

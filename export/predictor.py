@@ -197,13 +197,23 @@ def predictor_of_thread(path: str | os.PathLike) -> Callable[[], Predictor]:
     return of_thread
 
 
+def artefact_files(path: str | os.PathLike) -> list[pathlib.Path]:
+    """Returns the files of an artefact: itself, or those in its folder, sorted."""
+    path = pathlib.Path(path)
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def artefact_bytes(path: str | os.PathLike) -> int:
+    """Returns the size of an artefact, a file or a folder."""
+    return sum(file.stat().st_size for file in artefact_files(path))
+
+
 def identify(path: str | os.PathLike) -> str:
     """Returns an artefact's name and the beginning of the SHA-256 of its content."""
     path = pathlib.Path(path)
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.read_bytes())
+    for file in artefact_files(path):
+        digest.update(file.read_bytes())
     return f"{path.name} (SHA-256 {digest.hexdigest()[:12]})"
 
 

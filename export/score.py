@@ -76,8 +76,8 @@ def _check_next(row: dict[str, Any], pictures: Iterator[Picture], table: pathlib
 
 def _of_another_listing(table: pathlib.Path) -> UserError:
     return UserError(
-        f"{table} is of another folder, or --input has changed since; score into another table, or replace this one by"
-        " --overwrite"
+        f"{table} is of another folder, or its pictures have changed since; score into another table, or replace this"
+        " one by --overwrite"
     )
 
 

@@ -82,7 +82,7 @@ def _chunks(pipeline: beam.Pipeline, inputs: Sequence[str], follow_links: bool) 
     """Returns lists of packed pictures."""
     remote = [one for one in inputs if "://" in one]
     if remote and len(remote) < len(inputs):
-        raise UserError(f"--input={','.join(inputs)}: with --runner give local inputs or remote patterns, not both")
+        raise UserError(f"{', '.join(inputs)}: with --runner give local inputs or remote patterns, not both")
     if remote:
         return (
             pipeline

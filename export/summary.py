@@ -47,18 +47,15 @@ class Summary:
 
     def plot(self, path: pathlib.Path, title: str) -> None:
         """Draws a histogram of the probabilities."""
-        import matplotlib
-
-        matplotlib.use("agg")
-        from matplotlib import pyplot as plt
+        from matplotlib.figure import Figure
 
         from gender_tfds.atomic_files import atomic_path
 
-        figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        axes = figure.subplots()
         axes.bar([(index + 0.5) / _BINS for index in range(_BINS)], self._bins, width=1 / _BINS, color="#0072b2")
         axes.set(xlim=(0, 1), xlabel="probability of female (perceived, as annotators would say)", ylabel="faces")
         axes.set_title(title)
         axes.grid(axis="y", alpha=0.3)
         with atomic_path(path) as partial:
             figure.savefig(partial, dpi=120)
-        plt.close(figure)

@@ -81,7 +81,7 @@ def test_scoring_with_errors_ends_with_3(command, pictures, capsys):
         ({"--model": ""}, "is a folder without a SavedModel"),
         ({"--output": ""}, "is a directory"),
         ({"--output": "table.xls"}, "ends in none of .csv, .jsonl, .parquet"),
-        ({"--input": "/nowhere"}, "--input=/nowhere does not exist; give a directory"),
+        ({"--input": "/nowhere"}, "gender-score: /nowhere does not exist; give a directory"),
         ({"--input": "EMPTY"}, "holds no picture; a picture ends in"),
         ({"--input": "TEXTS"}, "holds no picture; a picture ends in"),
         ({"--model": "/nowhere.tflite"}, "--model=/nowhere.tflite does not exist"),
@@ -205,7 +205,7 @@ def test_a_mistake_in_a_real_process(command, tmp_path):
     (tmp_path / "empty").mkdir()
     done = run_in_a_process("score", *line({**command, "--input": str(tmp_path / "empty")}))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    assert done.stderr.startswith(f"gender-score: --input={tmp_path / 'empty'} holds no picture;")
+    assert done.stderr.startswith(f"gender-score: {tmp_path / 'empty'} holds no picture;")
 
 
 def test_odd_names_in_a_real_process(command, pictures):
