@@ -79,12 +79,7 @@ def benchmark(
     names = list(dict.fromkeys([*([reference] if reference else []), *artefacts]))
     for name in names:
         loader_of(model_path(name))
-    threads = threads or available_processors()
-    wanted = [
-        (name, count)
-        for name in names
-        for count in ((1, threads) if threads > 1 and model_path(name).suffix in _THREADED else (threads,))
-    ]
+    wanted = _with_threads(names, threads or available_processors())
     # a name need not be UTF-8, and a table must
     rows = [
         {"artefact": os.fsencode(name).decode(errors="backslashreplace"), "threads": count}
@@ -98,6 +93,15 @@ def benchmark(
     thresholds = [results[0]["threshold"] for results in measured]
     _judge(rows, answers, thresholds, pictures.labels, has_reference=reference is not None)
     return pd.DataFrame(rows)
+
+
+def _with_threads(names: Sequence[str], threads: int) -> list[tuple[str, int]]:
+    """Returns each artefact with the number of threads that it is measured in, or with both numbers."""
+    return [
+        (name, count)
+        for name in names
+        for count in ((1, threads) if threads > 1 and model_path(name).suffix in _THREADED else (threads,))
+    ]
 
 
 def _measured_by_turns(

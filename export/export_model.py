@@ -69,11 +69,7 @@ def export_run(
       UserError: no run folder, no data, an unknown format or one whose packages are not installed, or an output folder
         that can't be written or in which another command works.
     """
-    unknown = sorted(set(formats) - set(EMITTERS))
-    if unknown or not formats:
-        raise UserError(f"--formats={','.join(formats)}: give one or more of {', '.join(EMITTERS)}")
-    if "onnx" in formats:
-        onnx_model.require_packages()
+    _check_formats(formats)
     workdir, output_dir = pathlib.Path(workdir).expanduser(), pathlib.Path(output_dir).expanduser()
     record = load_record(workdir)
     model = load_classifier(workdir / run_folder.MODEL)
@@ -97,6 +93,13 @@ def export_run(
             _tell(name, results[name])
         write_text(output_dir / RESULTS, json.dumps(_earlier(output_dir) | results, indent=2) + "\n")
     return results
+
+
+def _check_formats(formats: Sequence[str]) -> None:
+    if not formats or set(formats) - set(EMITTERS):
+        raise UserError(f"--formats={','.join(formats)}: give one or more of {', '.join(EMITTERS)}")
+    if "onnx" in formats:
+        onnx_model.require_packages()
 
 
 def publish(

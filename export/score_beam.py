@@ -51,15 +51,10 @@ def score_on_beam(
     path = pathlib.PurePath(output)
     records = records_of(path, config.table_columns())
     content = model.read_bytes() if model.suffix == ".tflite" else None
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)  # it tells of every connection
-    flags = [f"--{option.removeprefix('--')}" for option in options]
-    try:
-        pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *flags]))
-    except (ValueError, SystemExit) as error:
-        raise UserError(f"--runner={runner} --beam_options={','.join(options)}: {error}") from error
-    found = _chunks(pipeline, inputs, follow_links)
+    pipeline = _make_pipeline(runner, options)
     parquet = is_parquet(path)
-    rows = found | beam.ParDo(_Score(model, content, config, None if parquet else records))
+    score = _Score(model, content, config, None if parquet else records)
+    rows = _chunks(pipeline, inputs, follow_links) | beam.ParDo(score)
     prefix = str(path.with_suffix("")) if "://" not in output else output.removesuffix(path.suffix)
     if parquet:
         schema = parquet_schema(config.table_columns())
@@ -76,6 +71,15 @@ def score_on_beam(
     result.wait_until_finish()
     counters = result.metrics().query()["counters"]
     return {"rows": 0, "errors": 0} | {one.key.metric.name: one.committed or one.attempted for one in counters}
+
+
+def _make_pipeline(runner: str, options: Sequence[str]) -> beam.Pipeline:
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)  # it tells of every connection
+    flags = [f"--{option.removeprefix('--')}" for option in options]
+    try:
+        return beam.Pipeline(options=PipelineOptions([f"--runner={runner}", *flags]))
+    except (ValueError, SystemExit) as error:
+        raise UserError(f"--runner={runner} --beam_options={','.join(options)}: {error}") from error
 
 
 def _chunks(pipeline: beam.Pipeline, inputs: Sequence[str], follow_links: bool) -> beam.PCollection:
