@@ -18,6 +18,7 @@ import tqdm
 from export.packaged import model_path
 from export.predictor import artefact_bytes, loader_of
 from gender_tfds.face_slices import rate_interval
+from gender_tfds.threads import available_processors
 from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,6 @@ class Pictures:
     encoded: Sequence[bytes]
     what: str
     labels: np.ndarray | None = None
-
-
-def available_processors() -> int:
-    """Returns how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def benchmark(

@@ -17,6 +17,7 @@ from export.packaged import MODEL_KINDS
 from gender_tfds import faces, run_folder
 from gender_tfds.images_cv import decode_and_resize
 from gender_tfds.terminal import without_native_noise
+from gender_tfds.threads import available_processors
 from gender_tfds.user_error import UserError
 
 EXTRA = "assets.extra"  # where SavedModel puts what the graph does not read
@@ -57,7 +58,7 @@ class TFLitePredictor:
             content = path.read_bytes()
             self.metadata = check_metadata(read_metadata(content))
             # by content: LiteRT opens no path that is not UTF-8
-            self._interpreter = Interpreter(model_content=content, num_threads=threads or os.cpu_count())
+            self._interpreter = Interpreter(model_content=content, num_threads=threads or available_processors())
             with without_native_noise():
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]

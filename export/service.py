@@ -21,6 +21,7 @@ from export.looker import Looker
 from export.predictor import Predictor, identify, load_predictor
 from export.score_config import DETECTORS, ScoreConfig
 from gender_tfds.run_folder import Prediction
+from gender_tfds.threads import available_processors
 from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Service:
         self._path = path
         self._max_queue = max_queue
         self._admitted = 0
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, "decode")
+        self._pool = ThreadPoolExecutor(available_processors(), "decode")
         self._reloading = threading.Lock()
         self._lookers = {name: Looker(ScoreConfig(detector=name)) for name in DETECTORS}
         self._batcher = Batcher(

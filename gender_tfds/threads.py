@@ -12,6 +12,11 @@ _Result = TypeVar("_Result")
 _AHEAD = 3  # chunks in work for each thread: enough to never wait, few enough to fit into memory
 
 
+def available_processors() -> int:
+    """Returns how many processors this process may use: a container or `taskset` may leave it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_threads(
     work: Callable[[Sequence[_Item]], _Result], items: Iterable[_Item], chunk: int, threads: int | None = None
 ) -> Iterator[_Result]:
@@ -21,9 +26,9 @@ def in_threads(
       work: called in the threads.
       items: may be endless.
       chunk: items that `work` is given at once, but for the last.
-      threads: to work in; one for each processor if None.
+      threads: to work in; one for each available processor if None.
     """
-    threads, items = threads or os.cpu_count() or 1, iter(items)
+    threads, items = threads or available_processors(), iter(items)
     with ThreadPoolExecutor(threads, "work") as pool:
         ahead: collections.deque[Future] = collections.deque()
         try:

@@ -1,6 +1,7 @@
 """threads: results in order, work side by side, and no more of it taken up than a few chunks."""
 
 import itertools
+import os
 import random
 import threading
 import time
@@ -49,3 +50,17 @@ def test_a_fault_is_raised_where_the_results_are_read():
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_there_are_as_many_threads_as_processors_that_may_be_used(monkeypatch, processors):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(processors)), raising=False)
+    together, used = threading.Barrier(processors), set()
+
+    def work(some):
+        used.add(threading.get_ident())
+        together.wait(timeout=60)
+        return some
+
+    assert list(in_threads(work, range(2 * processors), 1)) == [[item] for item in range(2 * processors)]
+    assert len(used) == processors
