@@ -137,10 +137,11 @@ def _plot_counts(faces: pd.DataFrame, path: pathlib.Path, title: str) -> None:
                 axes.bar(np.arange(len(labels)) + 0.4 * number - 0.2, counts, 0.4, color=colour, label=gender)
                 axes.set_xticks(range(len(labels)), labels.values(), rotation=45, ha="right")
                 axes.set(xlabel=column, ylabel="faces")
+        ages.set(xlabel="age in years", ylabel="faces")
         known = [rows["age"][rows["age"] >= 0] for rows in of_gender]
         if any(map(len, known)):
             ages.hist(known, bins=range(0, 121, 5), stacked=True, color=colours, label=GENDERS)
         else:
+            ages.set_axis_off()
             ages.text(0.5, 0.5, "no age is known", ha="center", va="center", transform=ages.transAxes)
-        ages.set(xlabel="age in years", ylabel="faces")
         splits.legend()

@@ -139,5 +139,5 @@ def _forest(axes: Axes, slices: pd.DataFrame, overall: float, title: str) -> Non
     axes.plot(rate[~ranked], places[~ranked], "o", color=TRAIN_COLOUR, markerfacecolor="white")
     axes.set_yticks(places, [f"{name} (n = {n:,})" for name, n in zip(slices["slice"], slices["n"], strict=True)])
     if slices.empty:
-        axes.text(0.5, 0.5, "none", ha="center", va="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "none", ha="center", va="center", transform=axes.transAxes, backgroundcolor="white")
     axes.set(xlabel="error rate", ylabel="slice", title=title)

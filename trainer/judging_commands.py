@@ -70,21 +70,23 @@ def _evaluate(policy: EvaluatePolicy) -> None:
 
 
 def _compare(policy: ComparePolicy) -> None:
-    check_backend()
-    with without_native_noise():
-        from trainer import compare, cross_set
-
     if len(policy.runs) > 2:
         raise UserError(f"{len(policy.runs)} run folders are given; give one or two")
     runs = tuple(pathlib.Path(run).expanduser() for run in policy.runs)
     folder = pathlib.Path(policy.output_dir).expanduser() if policy.output_dir else None
     if len(runs) == 1:
+        from trainer import cross_set
+
         table = cross_set.cross_set_table(runs[0])
         print(table.to_string(index=False, float_format="{:.4f}".format))
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / cross_set.FILE, table.to_csv(index=False))
         return
+    check_backend()
+    with without_native_noise():
+        from trainer import compare
+
     found = compare.compare_runs((runs[0], runs[1]), policy.dataset, policy.split)
     print(compare.describe(found))
     if folder:

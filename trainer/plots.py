@@ -20,6 +20,7 @@ from gender_tfds.atomic_files import atomic_path
 TRAIN_COLOUR, VALIDATION_COLOUR, WRONG_COLOUR = "#0072B2", "#D55E00", "#D55E00"  # of Okabe and Ito's palette
 DPI = 120
 GALLERY = 25  # faces in a picture of faces
+_NAME = 28  # characters of a layer's name that are shown, the last ones
 _MOST_LAYERS, _ENDS = 64, 24  # layers of a model that are all drawn; of a deeper one so many at either end
 
 
@@ -147,7 +148,8 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
             axes.add_patch(FancyBboxPatch((0.3, -row - 0.28), 9.4, 0.56, boxstyle="round,pad=0.02", fc="#E8F1F8"))
             shape = " × ".join("n" if side is None else str(side) for side in layer.output.shape)
             axes.text(0.5, -row, f"{layer.__class__.__name__}", va="center", fontweight="bold", fontsize=9)
-            axes.text(3.4, -row, layer.name, va="center", fontsize=8, color="#444444")
+            name = layer.name if len(layer.name) <= _NAME else f"…{layer.name[1 - _NAME :]}"
+            axes.text(3.4, -row, name, va="center", fontsize=8, color="#444444")
             axes.text(8.0, -row, shape, va="center", ha="right", fontsize=8)
             axes.text(9.5, -row, f"{layer.count_params():,}", va="center", ha="right", fontsize=8)
             if not whole and row == _ENDS:
@@ -155,7 +157,9 @@ def plot_model(model: keras.Model, path: pathlib.Path) -> None:
                 told = f"{len(left_out)} layers more, {sum(one.count_params() for one in left_out):,} parameters"
                 axes.text(5, -row + 0.5, told, ha="center", va="center", fontsize=8)
             elif row and sources != [layers[number - 1].name]:
-                axes.text(0.5, -row - 0.2, f"from {', '.join(sources)}", va="center", fontsize=6, color="#444444")
+                # of a sum of two tensors, say, which is no layer, there is no name
+                told = f"from {', '.join(sources)}" if sources else ""
+                axes.text(0.5, -row - 0.2, told, va="center", fontsize=6, color="#444444")
             elif row:
                 axes.annotate("", (5, -row + 0.3), (5, -row + 0.7), arrowprops={"arrowstyle": "->", "color": "grey"})
 

@@ -1,6 +1,8 @@
 """One run on all that it was judged on."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -23,6 +25,15 @@ def test_every_judgement_is_a_row_with_its_numbers(own_run, tmp_path, capsys):
     assert COMPARE.run([str(own_run), f"--output_dir={tmp_path / 'out'}"]) == 0
     assert f"{numbers['accuracy']:.4f}" in capsys.readouterr().out
     assert (tmp_path / "out" / FILE).read_text() == table.to_csv(index=False)
+
+
+def test_what_stands_in_files_is_told_without_keras(own_run):
+    code = (
+        "import sys; from trainer.judging_commands import COMPARE;"
+        f" sys.exit(COMPARE.run([{str(own_run)!r}]) or 10 * len({{'keras', 'tensorflow'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_worst_slice_is_told(own_run):

@@ -70,6 +70,9 @@ def test_only_what_there_is_has_a_bar(monkeypatch, tmp_path):
         overview._plot_counts(faces, tmp_path / "counts.png", "a title")
     shown = [[text.get_text() for text in figure.axes[2].get_xticklabels()] for figure in drawn]
     assert shown == [["white", "black", "others", "unknown"], ["white", "black", "others"]]
+    unknown = FACES.assign(age=-1)
+    overview._plot_counts(unknown, tmp_path / "counts.png", "a title")
+    assert [[text.get_text() for text in figure.axes[1].texts] for figure in drawn] == [[], [], ["no age is known"]]
     heights = [bar.get_height() for bar in drawn[1].axes[2].patches]
     assert heights == [1, 0, 0, 1, 2, 1]  # male, then female
 
