@@ -92,7 +92,7 @@ clean: ## remove what was installed and built, but no run
 # .venv is an order-only prerequisite: installing anew is no reason to train anew.
 
 DATASETS := drawn_faces utkface fairface face_folder
-# data set -> the variable that says where its pictures lie
+# data set -> the variable that says where its pictures lie, if they lie in a folder
 FOLDER_OF_utkface := UTKFACE_DIR
 FOLDER_OF_fairface := FAIRFACE_DIR
 FOLDER_OF_face_folder := FACES_DIR
@@ -157,7 +157,7 @@ $(RUN)/.drawn: $(call unless,$(PICTURES)) | settings .venv/.installed
 	@$(BIN)/python -m gender_tfds.drawn_faces.draw --output_dir=$(PICTURES) --count=200
 	@touch $@
 
-ifeq ($(DATASET),drawn_faces)
+ifeq ($(FOLDER_NAME),)
 pictures_to_score = echo $(PICTURES)
 else ifneq ($(FOLDER),)
 # The other folders of UTKFace's archive hold the same faces again.
@@ -167,7 +167,7 @@ pictures_to_score = $(BIN)/python -m gender_tfds.utkface.download
 endif
 
 # A table that is out of date holds another model's scores, finished or not: it is replaced, never gone on with.
-$(RUN)/.scored: $(RUN)/.exported $(if $(filter drawn_faces,$(DATASET)),$(RUN)/.drawn) \
+$(RUN)/.scored: $(RUN)/.exported $(if $(FOLDER_NAME),,$(RUN)/.drawn) \
 		$(call unless,$(RUN)/predictions.csv)
 	@echo "== Scoring pictures"
 	@pictures=$$($(pictures_to_score)) && { \
