@@ -52,6 +52,7 @@ def test_all_faces_are_read(builder):
     assert dict(faces["split"].value_counts()) == {name: one.num_examples for name, one in builder.info.splits.items()}
 
 
+@pytest.mark.usefixtures("drawn")
 def test_tables_and_pictures_are_written(builder, tmp_path):
     faces = overview.read_faces(builder)
     # three pairs of duplicates, labelled either way
