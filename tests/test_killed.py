@@ -223,6 +223,7 @@ def command(request):
             "export",
             [f"--workdir={needs('trained_run')}", data(), "--output_dir=FOLDER", "--formats=float32,int8,onnx"],
             files_result,
+            kept="model_*",
         ),
         "train": lambda: Command(
             "trainer.commands",
@@ -272,7 +273,7 @@ def test_a_command_killed_at_any_moment_ends_as_one_that_was_not(command, moment
         # every other moment is after there is something to go on with; what was killed may be killed again
         since = "*" if kills % 2 else command.kept
         limit = rng.random() * seconds[since] if kills < moments else math.inf
-        killed, used = command.run(folder, since, limit)
+        killed, _ = command.run(folder, since, limit)
         kills += killed
         assert half_written(folder) == []
         times = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.match(command.never_again)}
