@@ -50,13 +50,15 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def trained_run(data_dir, tmp_path_factory) -> pathlib.Path:
-    """The run folder of two short epochs on `drawn_faces`; read it, don't write to it."""
+    """The run folder of two short epochs on `drawn_faces`, with its pictures; read it, don't write to it."""
+    from tests.trainer.pictures import drawn
     from trainer.config import TrainConfig
     from trainer.train import train_and_evaluate
 
     workdir = tmp_path_factory.mktemp("runs") / "run"
     config = TrainConfig(image_size=32, batch_size=32, epochs=2)
-    train_and_evaluate(config, str(data_dir), workdir)
+    with drawn():
+        train_and_evaluate(config, str(data_dir), workdir)
     return workdir
 
 

@@ -1,7 +1,10 @@
 """Killed at any moment, a command leaves no half-written file, and given again it ends as if nothing had been."""
 
+import contextlib
+import dataclasses
 import importlib
 import json
+import math
 import multiprocessing
 import os
 import pathlib
@@ -9,35 +12,49 @@ import random
 import shutil
 import signal
 import sys
-import time
 import zipfile
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
 import PIL.Image
+import psutil
 import pytest
 import tensorflow_datasets as tfds
 
 from gender_tfds import run_folder
 from gender_tfds.drawn_faces.picture import encode_face
 from tests.gender_tfds.builds import read
+from tests.trainer import pictures
+from tests.trainer.conftest import step_by_step
+from trainer.search_results import BEST, TRIALS
 
 # Imports once what every command needs, and starts each by a fork: most of a command's time would be imports.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["tensorflow", "keras", "export.export_model", "export.score", "trainer.cross_validate", "trainer.tune"]
+    ["tensorflow", "export.export_model", "export.score", "trainer.cross_validate", "trainer.tune", __name__]
 )
 
 FEW = ["--image_size=32", "--batch_size=64"]
+SEARCHED = "learning_rate,rotation"
+FEW_MOMENTS = 2
 TIMES = ["seconds", "images_per_second"]
 
 
-def run(module: str, name: str, argv: list[str], log: str) -> None:
+def run(module: str, name: str, argv: list[str], log: str, inside: Callable) -> None:
     """Runs a command in this process, its output in a file."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    sys.exit(getattr(importlib.import_module(module), name)(argv))
+    with inside():
+        sys.exit(getattr(importlib.import_module(module), name)(argv))
+
+
+@contextlib.contextmanager
+def quickly() -> Iterator[None]:
+    """Trains without tracing, and draws nothing."""
+    with step_by_step(), pictures.blank():
+        yield
 
 
 def build(argv: list[str]) -> int:
@@ -49,35 +66,61 @@ def build(argv: list[str]) -> int:
     return 0
 
 
+@dataclasses.dataclass
 class Command:
     """A command that writes into a folder of its own.
 
-    Args:
+    Attributes:
       module: where it is.
       name: its function, of the arguments.
       argv: the arguments; FOLDER in them is the folder.
       result: returns of a folder what must be the same as without a kill.
+      kept: pattern of the first file that a killed one leaves and the next goes on with.
+      never_again: pattern of files that are not written again once there is something kept.
+      inside: a context to run it in.
     """
 
-    def __init__(self, module, name, argv, result):
-        self.module, self.name, self.argv, self.result = module, name, argv, result
+    module: str
+    name: str
+    argv: list[str]
+    result: Callable[[pathlib.Path], object]
+    kept: str = "*"
+    never_again: str = "nothing"
+    inside: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext
 
-    def start(self, folder: pathlib.Path) -> multiprocessing.Process:
-        """Starts it."""
+    def run(self, folder: pathlib.Path, since: str = "*", limit: float = math.inf) -> tuple[bool, dict[str, float]]:
+        """Runs it to its end, or kills it when it has used so many seconds of the processor since a file was there.
+
+        Seconds of the processor, since a busy machine changes those of the clock.
+
+        Args:
+          folder: to write into.
+          since: pattern of the file, "*" or `kept`.
+          limit: the seconds.
+
+        Returns:
+          Whether it was killed, and for both patterns how many seconds it has used since there was such a file.
+        """
         argv = [argument.replace("FOLDER", str(folder)) for argument in self.argv]
-        process = FORKS.Process(target=run, args=(self.module, self.name, argv, f"{folder}.log"))
+        process = FORKS.Process(target=run, args=(self.module, self.name, argv, f"{folder}.log", self.inside))
         process.start()
-        return process
-
-    def finish(self, folder: pathlib.Path) -> None:
-        """Runs it to its end."""
-        process = self.start(folder)
-        process.join(300)
-        process.kill()
-        assert process.exitcode == 0, pathlib.Path(f"{folder}.log").read_text()[-3000:]
+        seen, used = {}, 0.0
+        while process.is_alive():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                used = sum(psutil.Process(process.pid).cpu_times()[:2])
+            for pattern in {"*", self.kept} - set(seen):
+                if any(folder.glob(pattern)):
+                    seen[pattern] = used
+            if used - seen.get(since, math.inf) > limit:
+                process.kill()
+            process.join(0.002)
+        killed = process.exitcode == -signal.SIGKILL
+        assert killed or process.exitcode == 0, pathlib.Path(f"{folder}.log").read_text()[-3000:]
+        return killed, {pattern: used - then for pattern, then in seen.items()}
 
 
 def build_result(folder):
+    assert not list(folder.rglob("incomplete.*"))
     return read(tfds.builder("drawn_faces", data_dir=folder))
 
 
@@ -94,7 +137,10 @@ def parts_result(folder):
 
 
 def search_result(folder):
-    return (folder / "best.flags").read_text().partition("\n--")[2]  # below the head, which names a trial's number
+    trials = pd.read_csv(folder / TRIALS)
+    trials = trials[trials["state"] != "fail"].drop(columns="trial")  # a trial that was killed has had a number
+    folders = len(list(folder.glob("trial_*")))
+    return [(folder / BEST).read_text().partition("\n--")[2], trials.to_csv(index=False), folders]
 
 
 def files_result(folder):
@@ -154,7 +200,7 @@ def many(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture
-def command(request, many):
+def command(request):
     """The command that a test's parameter names."""
 
     def needs(name):
@@ -168,81 +214,72 @@ def command(request, many):
         "score": lambda: Command(
             "export.commands",
             "score",
-            [str(many), "--model=device", "--output=FOLDER/table.csv", "--resume"],
+            [str(needs("many")), "--model=device", "--output=FOLDER/table.csv", "--resume"],
             files_result,
+            kept="table.csv.partial",
         ),
         "export": lambda: Command(
             "export.commands",
             "export",
             [f"--workdir={needs('trained_run')}", data(), "--output_dir=FOLDER", "--formats=float32,int8,onnx"],
             files_result,
+            kept="model_*",
         ),
         "train": lambda: Command(
-            "trainer.commands", "train", [data(), "--workdir=FOLDER", "--epochs=3", *FEW, "--resume"], run_result
+            "trainer.commands",
+            "train",
+            [data(), "--workdir=FOLDER", "--epochs=3", "--early_stopping=2", *FEW, "--resume"],
+            run_result,
+            kept=run_folder.CHECKPOINT,
         ),
         "cross-validate": lambda: Command(
             "trainer.commands",
             "cross_validate",
             [data(), "--workdir=FOLDER", "--epochs=1", "--folds=2", *FEW, "--resume"],
             parts_result,
+            kept=f"*/{run_folder.METRICS}",
+            never_again=f"*/{run_folder.METRICS}",
         ),
         "tune": lambda: Command(
             "trainer.commands",
             "tune",
-            [
-                data(),
-                "--workdir=FOLDER",
-                "--epochs=2",
-                "--trials=2",
-                "--search=learning_rate,rotation",
-                *FEW,
-                "--resume",
-            ],
+            [data(), "--workdir=FOLDER", "--epochs=1", "--trials=2", f"--search={SEARCHED}", *FEW, "--resume"],
             search_result,
+            kept=TRIALS,
+            never_again=f"trial_000/{run_folder.HISTORY}",
         ),
     }
     return makers[request.param]()
 
 
-def seconds_of_work(command: Command, folder: pathlib.Path) -> float:
-    """Runs a command to its end; returns the time from its first file on."""
-    process = command.start(folder)
-    began = wait_for_a_file(folder, process)
-    process.join(300)
-    process.kill()
-    assert process.exitcode == 0, pathlib.Path(f"{folder}.log").read_text()[-3000:]
-    return time.monotonic() - began
-
-
-def wait_for_a_file(folder: pathlib.Path, process: multiprocessing.Process) -> float:
-    while not (folder.is_dir() and any(folder.iterdir())) and process.is_alive():
-        time.sleep(0.001)
-    return time.monotonic()
-
-
-# a scoring is killed in tests/export/test_score.py as well
-CHEAP, ALL = ["build", "export"], ["build", "score", "export", "train", "cross-validate", "tune"]
-CASES = [pytest.param(name, 2, id=f"{name} at 2 moments") for name in CHEAP]
-CASES += [pytest.param(name, 20, id=f"{name} at 20 moments", marks=pytest.mark.slow) for name in ALL]
+COMMANDS = ["build", "score", "export", "train", "cross-validate", "tune"]
+CASES = [
+    pytest.param(name, moments, id=f"{name} at {moments} moments", marks=marks)
+    for moments, marks in ((FEW_MOMENTS, ()), (20, pytest.mark.slow))
+    for name in COMMANDS
+]
 
 
 # MOMENTS=5 in the environment tries another number of them
 @pytest.mark.parametrize(("command", "moments"), CASES, indirect=["command"])
 def test_a_command_killed_at_any_moment_ends_as_one_that_was_not(command, moments, tmp_path):
-    whole = tmp_path / "whole"
-    seconds, rng, killed = seconds_of_work(command, whole), random.Random(0), 0
-    for moment in range(int(os.environ.get("MOMENTS", moments))):
-        folder = tmp_path / str(moment)
-        process = command.start(folder)
-        wait_for_a_file(folder, process)
-        time.sleep(rng.uniform(0, 0.9 * seconds))
-        process.kill()
-        process.join()
-        killed += process.exitcode == -signal.SIGKILL
+    if command.module == "trainer.commands":
+        command.inside = quickly if moments == FEW_MOMENTS else pictures.drawn
+    moments, rng = int(os.environ.get("MOMENTS", moments)), random.Random(7)
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    _, seconds = command.run(whole)
+    kills, finished = 0, {}
+    while kills < moments or folder.exists():
+        # every other moment is after there is something to go on with; what was killed may be killed again
+        since = "*" if kills % 2 else command.kept
+        limit = rng.random() * seconds[since] if kills < moments else math.inf
+        killed, _ = command.run(folder, since, limit)
+        kills += killed
         assert half_written(folder) == []
-        command.finish(folder)
-        assert command.result(folder) == command.result(whole)
-        assert half_written(folder) == []
-        assert not list(folder.rglob("incomplete.*"))
-        shutil.rmtree(folder)
-    assert killed  # or nothing was tried
+        times = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.match(command.never_again)}
+        assert finished.items() <= times.items()
+        finished = times if any(folder.glob(command.kept)) else {}
+        if not killed:
+            assert command.result(folder) == command.result(whole)
+            shutil.rmtree(folder)
+            finished = {}

@@ -1,5 +1,6 @@
 """gpu.py: one command on whatever device is there; its figures follow what they are about."""
 
+import os
 import time
 from unittest import mock
 
@@ -42,9 +43,10 @@ def test_how_busy_a_gpu_was_is_asked_of_nvidia_smi(script, tmp_path, monkeypatch
         pass
     assert busy == [] or gpu.shutil.which("nvidia-smi")
     tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 90\necho '[N/A]'\necho 94\nexec sleep 60\n")
+    os.mkfifo(tmp_path / "has told")
+    tool.write_text(f"#!/bin/sh\necho 90\necho '[N/A]'\necho 94\necho > '{tmp_path}/has told'\nexec sleep 60\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with gpu.utilisation() as busy:
-        time.sleep(0.5)
+        (tmp_path / "has told").read_text()
     assert busy == [90, 94]

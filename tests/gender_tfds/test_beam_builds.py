@@ -16,7 +16,8 @@ from gender_tfds.utkface.utkface_dataset_builder import Builder as UTKFace
 from tests.gender_tfds.builds import read, write_faces
 from tests.job_service import job_service
 
-DIRECT = ("--runner=DirectRunner", "--direct_num_workers=2", "--direct_running_mode=multi_processing")
+DIRECT = ("--runner=DirectRunner", "--direct_num_workers=2")
+PROCESSES, THREADS = ("--direct_running_mode=multi_processing",), ("--direct_running_mode=multi_threading",)
 
 
 class FewDrawnFaces(DrawnFaces):
@@ -65,14 +66,20 @@ def _check_alike(one, other):
         pytest.param(UTKFace, _utkface, marks=pytest.mark.slow),
         pytest.param(FairFace, _fairface, marks=pytest.mark.slow),
         pytest.param(FaceFolder, _face_folder, marks=pytest.mark.slow),
-        (FewDrawnFaces, None),
+        pytest.param(FewDrawnFaces, None, marks=pytest.mark.slow),
     ],
 )
 def test_beam_with_two_processes_writes_the_same_records(builder_class, write, tmp_path):
     manual_dir = write(tmp_path / "pictures") if write else None
     here = _built(builder_class, tmp_path / "here", manual_dir)
     assert len(read(here)) >= 20
-    _check_alike(_built(builder_class, tmp_path / "beam", manual_dir, DIRECT), here)
+    _check_alike(_built(builder_class, tmp_path / "beam", manual_dir, (*DIRECT, *PROCESSES)), here)
+
+
+def test_beam_with_two_threads_writes_the_same_records(tmp_path):
+    """As with processes, each of which imports TensorFlow for most of a minute."""
+    here = _built(FewDrawnFaces, tmp_path / "here", None)
+    _check_alike(_built(FewDrawnFaces, tmp_path / "beam", None, (*DIRECT, *THREADS)), here)
 
 
 def test_a_record_that_differs_is_noticed(tmp_path):

@@ -1,18 +1,43 @@
-"""A finished run that a test may write to; pictures small enough to be drawn fast."""
+"""A finished run that a test may write to; short trainings that take little longer than their few steps."""
 
+import contextlib
 import pathlib
 import shutil
-from unittest import mock
+from collections.abc import Iterator
 
 import pytest
+import tensorflow as tf
 
-from trainer import plots
+from tests.trainer import pictures
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _small_pictures():
-    """Draws pictures in few pixels: at full size they would take most of a short run's time."""
-    with mock.patch.object(plots, "DPI", 40):
+@pytest.fixture(scope="package", autouse=True)
+def _blank_pictures():
+    with pictures.blank():
+        yield
+
+
+@contextlib.contextmanager
+def step_by_step() -> Iterator[None]:
+    """Runs steps without tracing them into a graph first, which takes longer than to run one a dozen times."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def untraced():
+    """Runs a test's training step by step."""
+    with step_by_step():
+        yield
+
+
+@pytest.fixture
+def drawn():
+    """Draws a test's pictures."""
+    with pictures.drawn():
         yield
 
 

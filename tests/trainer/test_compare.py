@@ -97,6 +97,7 @@ def two_runs(own_run, tmp_path):
     return own_run, other
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_command_prints_the_verdict_and_writes_tables_and_pictures(two_runs, tmp_path, capsys):
     own, other = two_runs
     assert COMPARE.run([str(own), str(other), f"--output_dir={tmp_path / 'out'}"]) == 0

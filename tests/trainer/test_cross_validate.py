@@ -13,9 +13,10 @@ import tensorflow_datasets as tfds
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.user_error import UserError
+from tests.trainer.conftest import step_by_step
 from trainer import commands, cross_validate, train
 from trainer.config import TrainConfig
-from trainer.evaluate import Judgement, evaluation_folder
+from trainer.evaluate import evaluation_folder
 
 SMALL = TrainConfig(image_size=32, batch_size=32, epochs=1)
 
@@ -24,7 +25,8 @@ SMALL = TrainConfig(image_size=32, batch_size=32, epochs=1)
 def validated(data_dir, tmp_path_factory):
     """The folder of a cross-validation of two parts; read it, don't write to it."""
     workdir = tmp_path_factory.mktemp("cross_validation") / "parts"
-    cross_validate.cross_validate(SMALL, 2, str(data_dir), workdir)
+    with step_by_step():
+        cross_validate.cross_validate(SMALL, 2, str(data_dir), workdir)
     return workdir
 
 
@@ -82,29 +84,6 @@ def test_the_parts_share_out_the_folds(folds):
         assert sorted(used) == list(range(faces.NUM_FOLDS))
         assert part.checked(None) == part
     assert cross_validate.split_parts(SMALL, 5)[0] == SMALL
-
-
-def test_an_interrupted_one_goes_on_to_the_same_result(validated, data_dir, tmp_path, monkeypatch):
-    workdir, judge = tmp_path / "interrupted", Judgement.run
-
-    def interrupted(self):
-        if self.folder.name == "fold_1":
-            raise KeyboardInterrupt
-        return judge(self)
-
-    monkeypatch.setattr(Judgement, "run", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        cross_validate.cross_validate(SMALL, 2, str(data_dir), workdir)
-    assert not (workdir / run_folder.METRICS).exists()
-    assert (workdir / "fold_1" / run_folder.CHECKPOINT).exists()
-    monkeypatch.setattr(Judgement, "run", judge)
-    finished = {path: path.stat().st_mtime_ns for path in (workdir / "fold_0").rglob("*")}
-    checkpoint = (workdir / "fold_1" / run_folder.CHECKPOINT).stat().st_mtime_ns
-    cross_validate.cross_validate(SMALL, 2, str(data_dir), workdir, resume=True)
-    assert {path: path.stat().st_mtime_ns for path in (workdir / "fold_0").rglob("*")} == finished
-    assert (workdir / "fold_1" / run_folder.CHECKPOINT).stat().st_mtime_ns == checkpoint
-    for name in (run_folder.PREDICTIONS, run_folder.METRICS):
-        assert (workdir / name).read_text() == (validated / name).read_text()
 
 
 def test_a_finished_one_is_not_touched_by_resume(validated, data_dir):

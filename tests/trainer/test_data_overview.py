@@ -77,6 +77,7 @@ def test_only_what_there_is_has_a_bar(monkeypatch, tmp_path):
     assert heights == [1, 0, 0, 1, 2, 1]  # male, then female
 
 
+@pytest.mark.usefixtures("drawn")
 def test_tables_and_pictures_are_written(builder, tmp_path):
     faces = overview.read_faces(builder)
     # three pairs of duplicates, labelled either way

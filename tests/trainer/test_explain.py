@@ -186,6 +186,7 @@ def test_a_face_without_heat_is_grey_and_full_heat_is_yellow(tmp_path):
     assert np.ptp(under_heat["hot"][20:], axis=-1).max() == 0
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_judgement_draws_them_when_asked(own_run):
     page = own_run / run_folder.REPORT
     assert commands.evaluate([f"--workdir={own_run}", "--explain=3"]) == 0

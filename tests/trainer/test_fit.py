@@ -8,12 +8,14 @@ import pytest
 
 from gender_tfds import run_folder
 from gender_tfds.user_error import UserError
+from tests.trainer.conftest import step_by_step
 from trainer.config import TrainConfig
 from trainer.models import build_model
 from trainer.train import prepare_training
 
-TINY = TrainConfig(model="resnet", width=8, depth=("1", "1"), image_size=48, batch_size=32, epochs=3)
+TINY = TrainConfig(model="resnet", width=8, depth=("1", "1"), image_size=48, batch_size=110, epochs=3)
 TIMES = ["seconds", "images_per_second"]
+pytestmark = pytest.mark.usefixtures("untraced")
 
 
 def _history(workdir):
@@ -48,7 +50,8 @@ def _stop_after(epochs):
 def grown(data_dir, tmp_path_factory):
     """The folder and the best weights of an uninterrupted run on pictures that grow."""
     workdir = tmp_path_factory.mktemp("grown") / "run"
-    return workdir, _fit(data_dir, workdir, **GROWING)
+    with step_by_step():
+        return workdir, _fit(data_dir, workdir, **GROWING)
 
 
 GROWING = {"epochs": 4, "start_size": 32, "schedule": "cosine", "optimizer": "adamw", "mixup": 0.2, "age_weight": 0.1}

@@ -8,6 +8,8 @@ from tests.trainer.pictures import count_orange, read_picture
 from trainer import calibration, judgement_plots
 from trainer.slices import COLUMNS, compute_slices
 
+pytestmark = pytest.mark.usefixtures("drawn")
+
 
 def _differ(path, draw, one, other):
     draw(one, path / "one.png")

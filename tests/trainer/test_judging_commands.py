@@ -42,7 +42,9 @@ def test_evaluate_tells_accuracy_what_is_decided_and_what_the_label_is(own_run, 
 
 def test_the_console_scripts_are_these_functions():
     script = pathlib.Path(sys.executable).with_name("gender-evaluate")
-    result = subprocess.run([script, "--workdir=nowhere"], capture_output=True, text=True, check=False)
+    # a mistake that is told before TensorFlow is imported
+    flags = ["--workdir=nowhere", "--min_confidence=0.4"]
+    result = subprocess.run([script, *flags], capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert "nowhere is not a run folder" in result.stderr
+    assert "--min_confidence=0.4" in result.stderr
     assert "Traceback" not in result.stderr

@@ -11,6 +11,8 @@ from trainer.augmentation import make_augmentation
 from trainer.config import TrainConfig
 from trainer.models import MODELS
 
+pytestmark = pytest.mark.usefixtures("drawn")
+
 HISTORY = [
     {
         "epoch": epoch,

@@ -54,6 +54,7 @@ def test_the_best_trial_is_a_preset_with_what_it_is_worth(study, tmp_path):
     assert not (tmp_path / search_results.IMPORTANCE).exists()
 
 
+@pytest.mark.usefixtures("drawn")
 def test_pictures_are_drawn_as_soon_as_there_is_enough(study, tmp_path):
     _add(study, 0.9, TrialState.PRUNED)
     search_results.write_results(study, BASE, RECORD, tmp_path)

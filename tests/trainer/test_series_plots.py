@@ -8,6 +8,8 @@ import pytest
 
 from trainer import plots, series_plots
 
+pytestmark = pytest.mark.usefixtures("drawn")
+
 
 def _table(values, states=None):
     number = len(values)

@@ -1,13 +1,10 @@
-"""A whole run: it learns, it can be repeated, killed and resumed, and leaves the run folder."""
+"""A whole run: it learns, it can be repeated, and leaves the run folder; killed, it is in tests/test_killed.py."""
 
 import dataclasses
 import json
-import pathlib
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from unittest import mock
 
 import keras
@@ -79,32 +76,6 @@ def test_two_runs_with_the_same_seed_are_equal_and_with_another_seed_are_not(dat
     training, _ = prepare_training(dataclasses.replace(SMALL, seed=1, epochs=1), str(data_dir), None)
     training.run(tmp_path / "other")
     assert not _history(tmp_path / "other").equals(_history(trained_run).head(1))
-
-
-def test_a_run_killed_at_any_moment_resumes_to_the_same_history(data_dir, tmp_path):
-    config = dataclasses.replace(SMALL, epochs=4, early_stopping=3)
-    train_and_evaluate(config, str(data_dir), tmp_path / "whole")
-    workdir = tmp_path / "killed"
-    command = [
-        str(pathlib.Path(sys.executable).with_name("gender-train")),
-        f"--data_dir={data_dir}",
-        f"--workdir={workdir}",
-    ]
-    flags = ["--image_size=32", "--batch_size=32", "--epochs=4", "--early_stopping=3", "--resume"]
-    with subprocess.Popen([*command, *flags], stderr=subprocess.PIPE) as process:
-        # between the writing of a checkpoint and the next is where most moments are
-        while not (workdir / run_folder.CHECKPOINT).exists() and process.poll() is None:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        stderr = process.stderr.read().decode()
-    assert process.returncode == -signal.SIGKILL, stderr
-    assert not (workdir / run_folder.MODEL).exists()
-    with np.load(workdir / run_folder.CHECKPOINT) as arrays:
-        assert len(json.loads(str(arrays["progress"]))["history"]) < 4
-    train_and_evaluate(config, str(data_dir), workdir, resume=True)
-    pd.testing.assert_frame_equal(_history(workdir), _history(tmp_path / "whole"))
-    for name in (run_folder.PREDICTIONS, run_folder.METRICS):
-        assert (workdir / name).read_text() == (tmp_path / "whole" / name).read_text()
 
 
 def test_a_finished_run_is_not_touched_by_resume_and_in_the_way_without(data_dir, trained_run):

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.user_error import UserError
+from tests.trainer.conftest import step_by_step
 from trainer import commands, search_results, tune
 from trainer.checkpoints import DivergedError, Progress
 from trainer.config import TrainConfig
@@ -40,7 +41,8 @@ def searched(data_dir, tmp_path_factory, seen_folds):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "read_folds", spy)
         patch.setattr(reading, "read_encoded", _only_of_folds(reading.read_encoded))
-        tune.tune(SMALL, str(data_dir), workdir, trials=TRIALS, names=NAMES)
+        with step_by_step():
+            tune.tune(SMALL, str(data_dir), workdir, trials=TRIALS, names=NAMES)
     return workdir
 
 
@@ -55,11 +57,13 @@ def _only_of_folds(read_encoded):
 @pytest.fixture
 def pretended(monkeypatch):
     """Replaces training by epochs whose validation cross-entropies are `pretended(number of the training, epoch)`."""
-    prepare, trainings = tune.prepare_training, []
+    prepare, records, trainings = tune.prepare_training, {}, []
     values = types.SimpleNamespace(of=lambda number, epoch: 0.5 + 0.01 * number - 0.01 * epoch, trainings=trainings)
 
     def prepared(config, data_dir, cache_dir):
-        _, record = prepare(config, data_dir, cache_dir)
+        if config.epochs not in records:  # a trial's own is not looked at, and to build its model takes a second
+            records[config.epochs] = prepare(config, data_dir, cache_dir)[1]
+        record = records[config.epochs]
         training = types.SimpleNamespace(run=lambda folder, callbacks: run(config, folder, callbacks), builders=[])
         return training, record
 
