@@ -2,7 +2,7 @@
 
     make benchmark UTKFACE_DIR=FOLDER
 
-Some 20 minutes on two cores, which should have nothing else to do. Builds utkface below `build/benchmark` first.
+Some 25 minutes on two cores, which should have nothing else to do. Builds utkface below `build/benchmark` first.
 """
 
 import argparse
