@@ -4,8 +4,9 @@
 
 DATA_DIR holds the built utkface, FOLDER the same pictures. Rates of pictures a second to 96 px, relative to OpenCV's
 decode and resize in as many processes as there are cores: an epoch from TFRecords without a cache, shuffled and
-batched; one from the cache in memory; with --torch, a Python of an environment that has torch and OpenCV,
-`torch.utils.data.DataLoader` with as many workers over the files.
+batched; one from the cache in memory; with --torch, a Python of an environment that has torch, torchvision and OpenCV,
+relative to `torch.utils.data.DataLoader` with as many workers over the files, which read by OpenCV as above, or by
+Pillow as torchvision's ImageFolder does.
 """
 
 import argparse
@@ -55,13 +56,18 @@ print(faces / seconds[1])
 TORCH = """
 import os, sys, time
 import cv2, numpy as np, torch
+from torchvision import transforms
+from torchvision.datasets.folder import default_loader
 cv2.setNumThreads(1)
-size = int(sys.argv[2])
+size, by = int(sys.argv[2]), sys.argv[3]
+change = transforms.Compose([transforms.Resize((size, size)), transforms.PILToTensor()])
 class Faces(torch.utils.data.Dataset):
     files = open(sys.argv[1]).read().split("\\n")
     def __len__(self):
         return len(self.files)
     def __getitem__(self, index):
+        if by == "Pillow":
+            return change(default_loader(self.files[index]))
         image = cv2.imdecode(np.fromfile(self.files[index], np.uint8), cv2.IMREAD_COLOR_RGB)
         return torch.from_numpy(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA))
 if __name__ == "__main__":
@@ -81,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir")
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--torch", help="Python of an environment that has torch and OpenCV")
+    parser.add_argument("--torch", help="Python of an environment that has torch, torchvision and OpenCV")
     parser.add_argument("--rounds", type=int, default=5)
     flags = parser.parse_args()
     listed = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"input_rate_{os.getpid()}.txt"  # noqa: S108
@@ -95,9 +101,10 @@ def main() -> None:
             most = max(most, memory)
             cached = float(run(OURS, flags.data_dir, SIZE, "memory")[3])
             ratios.add("a cached epoch, OpenCV on all cores = 1", cached / bare)
-            if flags.torch:
-                theirs = float(run(TORCH, listed, SIZE, python=flags.torch)[3])
-                ratios.add("an uncached epoch, torch's DataLoader = 1", float(rate) / theirs)
+            for by in ("OpenCV", "Pillow") if flags.torch else ():
+                theirs = float(run(TORCH, listed, SIZE, by, python=flags.torch)[3])
+                ratios.add(f"an uncached epoch, torch's DataLoader by {by} = 1", float(rate) / theirs)
+                ratios.add(f"a cached epoch, torch's DataLoader by {by} = 1", cached / theirs)
     finally:
         listed.unlink(missing_ok=True)
     ratios.report()
