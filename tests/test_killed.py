@@ -23,7 +23,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gender_tfds import run_folder
+from gender_tfds.atomic_files import PARTIAL
 from gender_tfds.drawn_faces.picture import encode_face
+from gender_tfds.folder_lock import LOCK
 from tests.gender_tfds.builds import read
 from tests.trainer import pictures
 from tests.trainer.conftest import step_by_step
@@ -281,5 +283,6 @@ def test_a_command_killed_at_any_moment_ends_as_one_that_was_not(command, moment
         finished = times if any(folder.glob(command.kept)) else {}
         if not killed:
             assert command.result(folder) == command.result(whole)
+            assert not [path for path in folder.rglob(f"{PARTIAL}*") if (path.parent / LOCK).exists()]
             shutil.rmtree(folder)
             finished = {}
