@@ -199,9 +199,9 @@ def predictor_of_thread(path: str | os.PathLike) -> Callable[[], Predictor]:
 
 
 def artefact_files(path: str | os.PathLike) -> list[pathlib.Path]:
-    """Returns the files of an artefact: itself, or those in its folder, sorted."""
+    """Returns the files of an artefact: itself, or those in its folder, sorted; none where it does not exist."""
     path = pathlib.Path(path)
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return [file for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
 
 
 def artefact_bytes(path: str | os.PathLike) -> int:

@@ -237,7 +237,7 @@ def test_the_table_of_another_folder_is_not_resumed(hundred, brightness, tmp_pat
     other = tmp_path / "other"
     shutil.copytree(hundred, other)
     (other / "00 new.jpg").touch()
-    with pytest.raises(UserError, match="is of another folder, or --input has changed since"):
+    with pytest.raises(UserError, match="is of another folder, or its pictures have changed since"):
         score(brightness, other, output, resume=True)
     assert partial.read_bytes() == before
     assert not output.exists()

@@ -35,7 +35,7 @@ def test_jax_is_taken_where_it_is_installed_and_told_where_not(monkeypatch):
         (commands.tune, ["--workdir=w"]),
         (commands.cross_validate, ["--workdir=w"]),
         (judging_commands.evaluate, ["--workdir=w"]),
-        (judging_commands.compare, ["w"]),
+        (judging_commands.compare, ["w", "w"]),  # of one run it prints what is there
         (export_commands.score, ["w", "--model=m.keras"]),
     ],
 )
