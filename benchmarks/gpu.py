@@ -56,7 +56,7 @@ def seconds_of(model: keras.Model, batches: tf.data.Dataset, steps: int) -> floa
     return measured.seconds
 
 
-def make_fitted(config: TrainConfig, precision: str, *, augmented: bool) -> keras.Model:
+def make_fitted(config: TrainConfig, precision: str, *, augmented: bool, steps_per_execution: int = 1) -> keras.Model:
     """Returns the preset's model as it is fitted in a training."""
     off = config if augmented else TrainConfig(flip=False, rotation=0)
     model = make_training_model(
@@ -66,6 +66,7 @@ def make_fitted(config: TrainConfig, precision: str, *, augmented: bool) -> kera
         make_optimizer(config, 100, 10, config.learning_rate, precision),
         Objective(config.label_smoothing, age_weight=config.age_weight),
         jit_compile=choose_jit(config, device_kind()),
+        steps_per_execution=steps_per_execution,
     )
     return model
 

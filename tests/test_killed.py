@@ -12,6 +12,7 @@ import random
 import shutil
 import signal
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 
@@ -40,6 +41,7 @@ FORKS.set_forkserver_preload(
 FEW = ["--image_size=32", "--batch_size=64"]
 SEARCHED = "learning_rate,rotation"
 FEW_MOMENTS = 2
+LONGEST = 300  # seconds of a command
 TIMES = ["seconds", "images_per_second"]
 
 
@@ -106,8 +108,11 @@ class Command:
         argv = [argument.replace("FOLDER", str(folder)) for argument in self.argv]
         process = FORKS.Process(target=run, args=(self.module, self.name, argv, f"{folder}.log", self.inside))
         process.start()
-        seen, used = {}, 0.0
+        seen, used, begin = {}, 0.0, time.monotonic()
         while process.is_alive():
+            if time.monotonic() - begin > LONGEST:
+                process.kill()
+                pytest.fail(f"{self.name} does not end")
             with contextlib.suppress(psutil.NoSuchProcess):
                 used = sum(psutil.Process(process.pid).cpu_times()[:2])
             for pattern in {"*", self.kept} - set(seen):

@@ -1,6 +1,5 @@
 """gpu.py: one command on whatever device is there; its figures follow what they are about."""
 
-import os
 import time
 from unittest import mock
 
@@ -43,10 +42,12 @@ def test_how_busy_a_gpu_was_is_asked_of_nvidia_smi(script, tmp_path, monkeypatch
         pass
     assert busy == [] or gpu.shutil.which("nvidia-smi")
     tool = tmp_path / "nvidia-smi"
-    os.mkfifo(tmp_path / "has told")
-    tool.write_text(f"#!/bin/sh\necho 90\necho '[N/A]'\necho 94\necho > '{tmp_path}/has told'\nexec sleep 60\n")
+    told = tmp_path / "has told"
+    tool.write_text(f"#!/bin/sh\necho 90\necho '[N/A]'\necho 94\ntouch '{told}'\nexec sleep 60\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with gpu.utilisation() as busy:
-        (tmp_path / "has told").read_text()
+        begin = time.monotonic()
+        while not told.exists() and time.monotonic() - begin < 60:
+            time.sleep(0.01)
     assert busy == [90, 94]

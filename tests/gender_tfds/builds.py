@@ -109,6 +109,8 @@ class ManualDir:
         self.enterContext(mock.patch.object(self.DATASET_CLASS, "manual_dir", self.dummy_data))
 
 
+LONGEST = 300  # seconds of a build
+
 # Imports once what every `tfds build` would need most of its time for.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tensorflow_datasets.scripts.cli.main", "apache_beam", "mlcroissant"])
@@ -150,15 +152,15 @@ def tfds_build(calls: Mapping[str, tuple[Sequence[str], pathlib.Path | None]], r
         if done:
             process = FORKS.Process(target=_tfds, args=(argv, folder or root, output))
             process.start()
+            process.join(LONGEST)
+            process.kill()
             process.join()
             status = process.exitcode
         else:
             tool = pathlib.Path(sys.executable).parent / "tfds"
-            clean = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+            options = {"cwd": folder or root, "env": os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, "timeout": LONGEST}
             with output.open("w") as file:
-                status = subprocess.call(
-                    [tool, *argv], cwd=folder or root, stdout=subprocess.DEVNULL, stderr=file, env=clean
-                )
+                status = subprocess.call([tool, *argv], stdout=subprocess.DEVNULL, stderr=file, **options)
         done[how] = Done(status, output.read_text(), data_dir)
     return done
 
