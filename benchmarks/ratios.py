@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 
 
 class Ratios:
@@ -24,8 +25,10 @@ class Ratios:
             print(f"{name}: {middle:.3g} ({min(values):.3g} to {max(values):.3g}, {len(values)} rounds)", flush=True)
 
 
-def run(code: str, *arguments: object, python: str = sys.executable) -> tuple[float, float, int, str]:
-    """Runs code in a process of its own.
+def run(
+    code: str, *arguments: object, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> tuple[float, float, int, str]:
+    """Runs code in a process of its own, with so much more in its environment.
 
     Returns:
       Wall seconds, CPU seconds, largest memory in bytes, and what it printed. Ends the benchmark with the process'
@@ -33,7 +36,11 @@ def run(code: str, *arguments: object, python: str = sys.executable) -> tuple[fl
     """
     begin = time.perf_counter()
     process = subprocess.Popen(  # noqa: S603 (a Python that the user named, with code of this benchmark)
-        [python, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [python, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | (environment or {}),
     )
     printed, complaints = process.stdout.read(), process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gender_tfds import faces, run_folder
 from gender_tfds.keras_archive import check_archive
-from gender_tfds.keras_backend import check_backend
+from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
 
@@ -73,7 +73,7 @@ def load_model(path: str | os.PathLike) -> "keras.Model":
         raise UserError(f"{path} is not a file; a run folder holds it when its training is finished")
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is damaged, or not a .keras file; give the {run_folder.MODEL} of a run folder")
-    check_backend()
+    prepare_backend()
     with without_native_noise():
         import keras
 

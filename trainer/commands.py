@@ -7,7 +7,7 @@ import pathlib
 
 from gender_tfds.command_line import Command
 from gender_tfds.field_flags import setting
-from gender_tfds.keras_backend import check_backend
+from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
@@ -66,7 +66,7 @@ class TunePolicy(TrainPolicy):
 
 
 def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> None:
-    check_backend()
+    prepare_backend()
     with without_native_noise():
         from trainer import processes
         from trainer.train import train_and_evaluate
@@ -86,7 +86,7 @@ def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> 
 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
-    check_backend()
+    prepare_backend()
     with without_native_noise():
         from trainer.cross_validate import cross_validate
 
@@ -113,7 +113,7 @@ def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
 def _tune(config: TrainConfig, policy: TunePolicy) -> None:
     if importlib.util.find_spec("optuna") is None:
         raise UserError('Optuna is not installed; install it with pip install "gender-classifier[tune]"')
-    check_backend()
+    prepare_backend()
     with without_native_noise():
         from trainer.tune import tune
 

@@ -9,7 +9,7 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import Command
 from gender_tfds.field_flags import setting
-from gender_tfds.keras_backend import check_backend
+from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.run_folder import THRESHOLD
 from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
@@ -59,7 +59,7 @@ class DataPolicy:
 
 
 def _evaluate(policy: EvaluatePolicy) -> None:
-    check_backend()
+    prepare_backend()
     with without_native_noise():
         from trainer.evaluate import evaluate_workdir
 
@@ -83,7 +83,7 @@ def _compare(policy: ComparePolicy) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / cross_set.FILE, table.to_csv(index=False))
         return
-    check_backend()
+    prepare_backend()
     with without_native_noise():
         from trainer import compare
 
@@ -99,7 +99,7 @@ def _data(policy: DataPolicy) -> None:
         raise UserError('cleanlab is not installed; install it with pip install "gender-classifier[labels]"')
     if policy.predictions and not pathlib.Path(policy.predictions).is_file():
         raise UserError(f"--predictions={policy.predictions} is not a file; give a table of gender-cross-validate")
-    check_backend()
+    prepare_backend()
     with without_native_noise():
         from gender_tfds import reading, shards
         from trainer import data_overview

@@ -1,11 +1,12 @@
 """A backend that can't be had is one sentence, before Keras is imported."""
 
 import importlib.util
+import os
 
 import pytest
 
 from export import commands as export_commands
-from gender_tfds.keras_backend import check_backend
+from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.user_error import UserError
 from trainer import commands, judging_commands
 
@@ -16,16 +17,25 @@ def test_tensorflow_is_the_default(name, monkeypatch):
         monkeypatch.delenv("KERAS_BACKEND", raising=False)
     else:
         monkeypatch.setenv("KERAS_BACKEND", name)
-    check_backend()
+    prepare_backend()
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("0", "0")])
+def test_tensorflow_uses_onednn_unless_told_otherwise(given, used, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given or "")
+    if given is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    prepare_backend()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == used
 
 
 def test_jax_is_taken_where_it_is_installed_and_told_where_not(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    check_backend()
+    prepare_backend()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'pip install "gender-classifier\[jax\]"'):
-        check_backend()
+        prepare_backend()
 
 
 @pytest.mark.parametrize(
