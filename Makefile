@@ -218,8 +218,8 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web $(if $(WEB_MODEL),--model='$(WEB_MODEL)')
 
 # ---- The packaged models, in export/models and, to train on from, gender_tfds/models: the preset wide teaches small,
-# both teach best, which is `accurate`, and best and small teach device. Hours on two cores; interrupted, the same
-# command goes on.
+# both teach taught, taught and small teach device, and taught and device teach best, which is `accurate`. Hours on two
+# cores; interrupted, the same command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models
@@ -235,8 +235,9 @@ model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FA
 	@$(BIN)/tfds build --data_dir=$(MODEL_RUN)/data --manual_dir='$(FAIRFACE_DIR)' --imports=gender_tfds.fairface fairface
 	@$(call train_model,wide)
 	@$(call train_model,small) --teacher=$(call trained,wide)
-	@$(call train_model,best) --init_from=$(call trained,wide) --teacher=$(call trained,wide),$(call trained,small)
-	@$(call train_model,device) --init_from=$(call trained,small) --teacher=$(call trained,best),$(call trained,small)
+	@$(call train_model,taught) --init_from=$(call trained,wide) --teacher=$(call trained,wide),$(call trained,small)
+	@$(call train_model,device) --init_from=$(call trained,small) --teacher=$(call trained,taught),$(call trained,small)
+	@$(call train_model,best) --init_from=$(call trained,taught) --teacher=$(call trained,taught),$(call trained,device)
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/best --output_dir=$(MODEL_RUN)/best/artefacts --formats=int8
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/device --output_dir=$(MODEL_RUN)/device/artefacts --formats=int8,float32
 	@cp $(MODEL_RUN)/best/artefacts/model_int8.tflite $(MODEL_FILES)/gender_accurate_int8.tflite

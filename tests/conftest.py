@@ -8,9 +8,12 @@ from unittest import mock
 
 import pytest
 
+from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.terminal import PACKAGES
 
+# as a command does before it imports TensorFlow
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+prepare_backend()
 
 SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 FACES = 300
