@@ -1,5 +1,6 @@
 """Precision, compilation and devices: chosen by what is there, and said so.
 
+oneDNN's convolutions are chosen before TensorFlow is imported, in `gender_tfds.keras_backend`.
 Left as TensorFlow and Keras have them, by measurement on two cores (`benchmarks/execution.py`, the way taken = 1): one
 step an execution (eight: 1.00), and threads by the number of processors (one an operation 0.93, one operation at a time
 0.91, twice as many 0.95).
