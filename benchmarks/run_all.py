@@ -13,6 +13,9 @@ import pathlib
 import platform
 import subprocess
 import sys
+import time
+
+from gender_tfds.keras_backend import prepare_backend
 
 HERE = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -34,6 +37,7 @@ def main() -> None:
     parser.add_argument("--data_dir", default="build/benchmark")
     parser.add_argument("--only", help="one of the scripts")
     flags = parser.parse_args()
+    prepare_backend()  # training is measured as the commands do it
     pictures = flags.folder / "UTKFace" if (flags.folder / "UTKFace").is_dir() else flags.folder
     build = ["tfds", "build", "utkface", "--imports=gender_tfds.utkface", f"--data_dir={flags.data_dir}"]
     subprocess.run([*build, f"--manual_dir={flags.folder}"], check=True)  # noqa: S603
@@ -50,9 +54,11 @@ def main() -> None:
             continue
         command = ["benchmarks/" + script + ".py", *arguments.format(**places).split()]
         print("==", *command, file=sys.stderr)
+        begin = time.monotonic()
         done = subprocess.run(  # noqa: S603
             [sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True, env=os.environ
         )
+        print(f"== {time.monotonic() - begin:.0f} s", file=sys.stderr)
         told = " ".join(names[word].upper() if word in names else word for word in command)
         parts.append(f"`python {told}`\n\n```text\n{done.stdout.strip()}\n```")
         _write(parts)

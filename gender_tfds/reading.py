@@ -160,6 +160,13 @@ def read_folds(
     return functools.reduce(lambda all_parts, part: all_parts.concatenate(part), parts)
 
 
+def read_split_or_folds(
+    builder: tfds.core.DatasetBuilder, split: str, folds: Iterable[int] | None
+) -> "tf.data.Dataset":
+    """Returns the examples of a split, or of some folds instead if they are given."""
+    return read_encoded(builder, split) if folds is None else read_folds(builder, folds)
+
+
 def _is_in(fold: "tf.Tensor", numbers: Sequence[int]) -> "tf.Tensor":
     import tensorflow as tf
 

@@ -5,7 +5,6 @@ import dataclasses
 import importlib
 import json
 import math
-import multiprocessing
 import os
 import pathlib
 import random
@@ -27,29 +26,21 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import PARTIAL
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.folder_lock import LOCK
+from tests.forks import FORKS, LONGEST, write_output_to
 from tests.gender_tfds.builds import read
 from tests.trainer import pictures
 from tests.trainer.conftest import step_by_step
 from trainer.search_results import BEST, TRIALS
 
-# Imports once what every command needs, and starts each by a fork: most of a command's time would be imports.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["tensorflow", "export.export_model", "export.score", "trainer.cross_validate", "trainer.tune", __name__]
-)
-
 FEW = ["--image_size=32", "--batch_size=64"]
 SEARCHED = "learning_rate,rotation"
 FEW_MOMENTS = 2
-LONGEST = 300  # seconds of a command
 TIMES = ["seconds", "images_per_second"]
 
 
 def run(module: str, name: str, argv: list[str], log: str, inside: Callable) -> None:
     """Runs a command in this process, its output in a file."""
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    write_output_to(pathlib.Path(log))
     with inside():
         sys.exit(getattr(importlib.import_module(module), name)(argv))
 

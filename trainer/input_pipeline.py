@@ -130,7 +130,7 @@ def make_eval_dataset(
       batch_size: faces in a batch.
       folds: to take instead of the split's own.
     """
-    encoded = reading.read_encoded(builder, split) if folds is None else reading.read_folds(builder, folds)
+    encoded = reading.read_split_or_folds(builder, split, folds)
     decoded = encoded.map(
         lambda example: {**example, "image": decode_and_resize(example["image"], image_size)},
         num_parallel_calls=tf.data.AUTOTUNE,

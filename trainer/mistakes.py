@@ -38,7 +38,7 @@ def read_pictures(
       paths: names of the pictures, as in `filename`.
       size: height and width in pixels.
     """
-    encoded = reading.read_encoded(builder, split) if folds is None else reading.read_folds(builder, folds)
+    encoded = reading.read_split_or_folds(builder, split, folds)
     wanted = {path.encode() for path in paths}
     return {
         example["filename"].decode(): images_cv.decode_and_resize(example["image"], size)

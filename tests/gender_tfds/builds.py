@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import logging
-import multiprocessing
 import os
 import pathlib
 import shutil
@@ -19,6 +18,7 @@ import tensorflow_datasets as tfds
 from gender_tfds import face_files, faces, reading
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.user_error import UserError
+from tests.forks import FORKS, LONGEST, write_output_to
 
 
 def write_faces(folder, pictures):
@@ -109,21 +109,12 @@ class ManualDir:
         self.enterContext(mock.patch.object(self.DATASET_CLASS, "manual_dir", self.dummy_data))
 
 
-LONGEST = 300  # seconds of a build
-
-# Imports once what every `tfds build` would need most of its time for.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tensorflow_datasets.scripts.cli.main", "apache_beam", "mlcroissant"])
-
-
 def _tfds(argv: Sequence[str], folder: pathlib.Path, output: pathlib.Path) -> None:
     """Runs `tfds` in this process, as its console script does."""
     from tensorflow_datasets.scripts.cli.main import launch_cli
 
     os.chdir(folder)
-    with output.open("w") as file:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(file.fileno(), 2)
+    write_output_to(output, stdout=os.devnull)
     sys.argv = ["tfds", *argv]
     sys.dont_write_bytecode = True
     try:
@@ -142,14 +133,16 @@ class Done:
     data_dir: pathlib.Path
 
 
-def tfds_build(calls: Mapping[str, tuple[Sequence[str], pathlib.Path | None]], root: pathlib.Path) -> dict[str, Done]:
-    """Runs `tfds build` with flags in a folder (None: somewhere), the first time as it is installed."""
+def tfds_build(
+    calls: Mapping[str, tuple[Sequence[str], pathlib.Path | None]], root: pathlib.Path, installed: str = ""
+) -> dict[str, Done]:
+    """Runs `tfds build` with flags in a folder (None: somewhere), the call of this name as the command is installed."""
     done = {}
     for how, (flags, folder) in calls.items():
         data_dir, output = root / how, root / f"{how}.txt"
         data_dir.mkdir()
         argv = ["build", *flags, f"--data_dir={data_dir}"]
-        if done:
+        if how != installed:
             process = FORKS.Process(target=_tfds, args=(argv, folder or root, output))
             process.start()
             process.join(LONGEST)

@@ -499,7 +499,7 @@ def commands(archive, tmp_path_factory):
         "name": (["utkface", "--imports=gender_tfds.utkface", given], None),
         "wrong": (["--manual_dir=/nonesuch/faces"], FOLDER),
     }
-    return builds.tfds_build(calls, tmp_path_factory.mktemp("commands"))
+    return builds.tfds_build(calls, tmp_path_factory.mktemp("commands"), installed="inside")
 
 
 @pytest.mark.parametrize("how", ["inside", "path", "name"])

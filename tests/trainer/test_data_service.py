@@ -22,7 +22,8 @@ def service():
     """The address of a dispatcher with two workers."""
     dispatcher = tf.data.experimental.service.DispatchServer()
     address = dispatcher.target
-    config = tf.data.experimental.service.WorkerConfig(dispatcher_address=address.partition("://")[2])
+    # a worker that stops waits for its next heartbeat, by itself up to half a minute
+    config = tf.data.experimental.service.WorkerConfig(address.partition("://")[2], heartbeat_interval_ms=200)
     workers = [tf.data.experimental.service.WorkerServer(config) for _ in range(2)]
     yield address
     del workers, dispatcher
