@@ -31,10 +31,10 @@ FORMATS = ("saved_model", "float32", "onnx")
 SMALLEST = {"inceptionv3": 75}  # of the others it is 32
 
 
-def lively_model(name: str) -> tuple[keras.Model, list[bytes], np.ndarray]:
+def lively_model(name: str, number: int = FACES) -> tuple[keras.Model, list[bytes], np.ndarray]:
     """Returns a model with random weights and scores that differ, and faces: encoded, and as pixels for the model."""
     size = SMALLEST.get(name, 32)
-    images = [decode_and_resize(encode_face(index), size) for index in range(FACES)]
+    images = [decode_and_resize(encode_face(index), size) for index in range(number)]
     # resized already: random weights make much of the odd level by which two libraries' resizing differs
     encoded = [cv2.imencode(".png", image[..., ::-1])[1].tobytes() for image in images]
     images = np.stack(images).astype(np.float32)

@@ -1,5 +1,6 @@
 """What many tests need: a small built data set and a small finished run, made once a worker."""
 
+import gc
 import logging
 import os
 import pathlib
@@ -17,6 +18,12 @@ prepare_backend()
 
 SHARED_DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 FACES = 300
+
+
+def pytest_collection_finish() -> None:
+    """Keeps what was imported from the garbage collector, which Keras and TFLite's converter start again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Commands in processes that are forked from one which has imported what they all need: that is most of their time."""
 
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -16,8 +17,12 @@ FORKS.set_forkserver_preload(
 )
 
 
-def write_output_to(stderr: pathlib.Path, stdout: str | pathlib.Path | None = None) -> None:
-    """Appends what this process prints to files, stdout to the same one as stderr if none is given."""
+def set_up_fork(stderr: pathlib.Path, stdout: str | pathlib.Path | None = None) -> None:
+    """Sets a fork up for a command: appends what it prints to files, stdout to the same one as stderr if none is given.
+
+    What the server imported is kept from the garbage collector, which would copy it page by page.
+    """
+    gc.freeze()
     for stream, path in ((1, stdout or stderr), (2, stderr)):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, stream)

@@ -26,7 +26,7 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import PARTIAL
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.folder_lock import LOCK
-from tests.forks import FORKS, LONGEST, write_output_to
+from tests.forks import FORKS, LONGEST, set_up_fork
 from tests.gender_tfds.builds import read
 from tests.trainer import pictures
 from tests.trainer.conftest import step_by_step
@@ -40,7 +40,7 @@ TIMES = ["seconds", "images_per_second"]
 
 def run(module: str, name: str, argv: list[str], log: str, inside: Callable) -> None:
     """Runs a command in this process, its output in a file."""
-    write_output_to(pathlib.Path(log))
+    set_up_fork(pathlib.Path(log))
     with inside():
         sys.exit(getattr(importlib.import_module(module), name)(argv))
 

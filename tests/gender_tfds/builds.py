@@ -18,7 +18,7 @@ import tensorflow_datasets as tfds
 from gender_tfds import face_files, faces, reading
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.user_error import UserError
-from tests.forks import FORKS, LONGEST, write_output_to
+from tests.forks import FORKS, LONGEST, set_up_fork
 
 
 def write_faces(folder, pictures):
@@ -114,7 +114,7 @@ def _tfds(argv: Sequence[str], folder: pathlib.Path, output: pathlib.Path) -> No
     from tensorflow_datasets.scripts.cli.main import launch_cli
 
     os.chdir(folder)
-    write_output_to(output, stdout=os.devnull)
+    set_up_fork(output, stdout=os.devnull)
     sys.argv = ["tfds", *argv]
     sys.dont_write_bytecode = True
     try:

@@ -136,7 +136,10 @@ def test_other_weights_give_another_map_and_the_same_the_same(name):
     assert np.mean([_similarity(first, other) for other in others]) < 0.5
 
 
-@pytest.mark.parametrize("name", MODELS)
+HEAVY = {"convnext_tiny", "efficientnetv2b0", "inceptionv3", "mobilenetv3_large", "resnet50v2", "vgg19"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in MODELS])
 def test_every_architecture_has_a_map(name):
     size = 75 if name == "inceptionv3" else 32
     keras.utils.set_random_seed(0)

@@ -24,8 +24,7 @@ def images():
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_a_model_gives_probabilities_and_survives_its_file(name, tmp_path):
-    model, _, faces = lively_model(name)
-    faces = faces[:4]
+    model, _, faces = lively_model(name, number=4)
     scores = np.asarray(model(faces))
     assert scores.shape == (4, 1)
     assert scores.dtype == np.float32
@@ -41,7 +40,8 @@ def test_a_model_gives_probabilities_and_survives_its_file(name, tmp_path):
 
 # the others take minutes: benchmarks/export_models.py
 @pytest.mark.parametrize(
-    "name", ["deep_cnn", pytest.param("mobilenetv3_small", marks=pytest.mark.slow), "resnet", "seed_cnn"]
+    "name",
+    ["resnet", "seed_cnn", *(pytest.param(one, marks=pytest.mark.slow) for one in ("deep_cnn", "mobilenetv3_small"))],
 )
 def test_a_light_model_becomes_artefacts_with_its_answers(name):
     said = list(export(name))

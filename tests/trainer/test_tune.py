@@ -82,6 +82,7 @@ def pretended(monkeypatch):
         return types.SimpleNamespace(progress=progress)
 
     monkeypatch.setattr(tune, "prepare_training", prepared)
+    monkeypatch.setattr(tune.keras.backend, "clear_session", lambda: None)  # nothing is built, and it takes a while
     monkeypatch.setattr(tune, "write_results", lambda *arguments: None)  # pictures take longer than all the rest
     return values
 
