@@ -28,7 +28,7 @@ from trainer.train import prepare_training
 FACTORS: dict[str, dict[str, Any]] = {
     "base": {},
     "no_age": {"age_weight": 0.0},
-    "no_smoothing": {"label_smoothing": 0.0},
+    "smoothing": {"label_smoothing": 0.1},
     "teachers": {"teacher": ("accurate", "device"), "teacher_weight": 0.7},
     "sam": {},
     "mixup": {"mixup": 0.2},

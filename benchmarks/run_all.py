@@ -23,7 +23,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 COMMANDS = {
     "startup": "{picture}",
     "build_rate": "{pictures} --rounds=5",
-    "score": "{model} {pictures} --keras=gender_tfds/models/device.keras --scaled_decoding --rounds=5",
+    "score": "{model} {pictures} --keras=gender_tfds/models/device.keras --scaled_decoding --limit=8000 --rounds=5",
     "input_rate": "{data} {pictures}",
     "training_rate": "{data} --presets=seed,fast,device",
     "serve": "{model} {pictures} --seconds=10",

@@ -5,6 +5,7 @@ import tensorflow as tf
 from gender_tfds.images_cv import NUDGE
 
 
+@tf.function(autograph=False)  # which is traced once a size, not once a pipeline
 def decode_and_resize(encoded: tf.Tensor, size: int, *, exact: bool = True) -> tf.Tensor:
     """Returns the centred square of a picture as a uint8 RGB tensor of shape (size, size, 3).
 
