@@ -75,7 +75,7 @@ test: .venv/.installed ## run the tests, but those of test-slow
 test-slow: .venv/.installed ## run the tests that take longest, which `make test` leaves out
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS) -m slow
 
-benchmark: .venv/.installed ## measure speed, some 25 quiet minutes: UTKFACE_DIR=folder
+benchmark: .venv/.installed ## measure speed, some 20 quiet minutes: UTKFACE_DIR=folder
 	@if [ ! -d '$(UTKFACE_DIR)' ]; then \
 		echo "error: make benchmark needs UTKFACE_DIR=folder; '$(UTKFACE_DIR)' is not a directory" >&2; exit 2; fi
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run_all.py '$(UTKFACE_DIR)'

@@ -112,7 +112,7 @@ class Command:
                     seen[pattern] = used
             if used - seen.get(since, math.inf) > limit:
                 process.kill()
-            process.join(0.002)
+            process.join(0.01)
         killed = process.exitcode == -signal.SIGKILL
         assert killed or process.exitcode == 0, pathlib.Path(f"{folder}.log").read_text()[-3000:]
         return killed, {pattern: used - then for pattern, then in seen.items()}

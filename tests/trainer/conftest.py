@@ -9,6 +9,13 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer import pictures
+from trainer.models import MODELS
+
+# those that take longest to build, each beside a lighter one of its kind or made as they are
+HEAVY = {"convnext_tiny", "efficientnetv2b0", "inceptionv3", "mobilenetv3_large", "resnet50v2", "vgg19"}
+every_model = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in sorted(MODELS)]
+)
 
 
 @pytest.fixture(scope="package", autouse=True)

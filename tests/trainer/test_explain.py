@@ -11,12 +11,13 @@ from keras import layers
 from gender_tfds import images_cv, run_folder
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.user_error import UserError
+from tests.trainer.conftest import every_model
 from tests.trainer.pictures import read_picture
 from trainer import explain
 from trainer import judging_commands as commands
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_workdir
-from trainer.models import MODELS, build_model
+from trainer.models import build_model
 
 SIZE = 32
 
@@ -136,10 +137,7 @@ def test_other_weights_give_another_map_and_the_same_the_same(name):
     assert np.mean([_similarity(first, other) for other in others]) < 0.5
 
 
-HEAVY = {"convnext_tiny", "efficientnetv2b0", "inceptionv3", "mobilenetv3_large", "resnet50v2", "vgg19"}
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in MODELS])
+@every_model
 def test_every_architecture_has_a_map(name):
     size = 75 if name == "inceptionv3" else 32
     keras.utils.set_random_seed(0)

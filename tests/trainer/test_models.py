@@ -9,6 +9,7 @@ import pytest
 from benchmarks.export_models import FORMATS, export, lively_model
 from gender_tfds.packaged_models import MODELS as MODELS_BY_NAME
 from gender_tfds.user_error import UserError
+from tests.trainer.conftest import every_model
 from trainer.augmentation import make_augmentation
 from trainer.config import ARCHITECTURES, TrainConfig
 from trainer.models import MODELS, OUTPUT, build_model, make_training_model, with_precision
@@ -22,7 +23,7 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@every_model
 def test_a_model_gives_probabilities_and_survives_its_file(name, tmp_path):
     model, _, faces = lively_model(name, number=4)
     scores = np.asarray(model(faces))
