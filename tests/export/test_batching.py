@@ -16,10 +16,12 @@ class Model:
 
     def __init__(self):
         self.sizes = []
+        self.begun = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
 
     def predict(self, images):
+        self.begun.set()
         self.gate.wait(10)
         self.sizes.append(len(images))
         if (images[:, 0, 0, 0] == 13).any():
@@ -76,7 +78,7 @@ def test_a_batch_grows_while_the_model_is_busy():
 
     async def work(batcher):
         first = asyncio.create_task(batcher.score(_image(1)))
-        await asyncio.sleep(0.05)  # it is with the model now
+        assert await asyncio.to_thread(model.begun.wait, 10)
         others = [asyncio.create_task(batcher.score(_image(2))) for _ in range(5)]
         await asyncio.sleep(0)
         model.gate.set()
@@ -104,7 +106,7 @@ def test_a_caller_that_has_gone_away_is_left_out():
 
     async def work(batcher):
         first = asyncio.create_task(batcher.score(_image(1)))
-        await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(model.begun.wait, 10)
         gone, stays = (asyncio.create_task(batcher.score(_image(value))) for value in (13, 51))
         await asyncio.sleep(0)
         gone.cancel()
