@@ -13,6 +13,7 @@ FORKS.set_forkserver_preload(
     [
         *("tensorflow", "export.export_model", "export.score", "trainer.cross_validate", "trainer.tune"),
         *("tensorflow_datasets.scripts.cli.main", "apache_beam", "mlcroissant"),
+        *("tests.test_killed", "tests.gender_tfds.builds"),  # where what is forked is
     ]
 )
 

@@ -36,6 +36,7 @@ FEW = ["--image_size=32", "--batch_size=64"]
 SEARCHED = "learning_rate,rotation"
 # of `make test`; where trainings follow one another, what a kill within one does is what it does in train
 FEW_MOMENTS = {"cross-validate": 1, "tune": 1}
+MANY_MOMENTS = 20  # of `make test-slow`
 TIMES = ["seconds", "images_per_second"]
 
 
@@ -255,7 +256,7 @@ COMMANDS = ["build", "score", "export", "train", "cross-validate", "tune"]
 CASES = [
     pytest.param(name, moments, id=f"{name} at {moments} moments", marks=marks)
     for name in COMMANDS
-    for moments, marks in ((FEW_MOMENTS.get(name, 2), ()), (20, pytest.mark.slow))
+    for moments, marks in ((FEW_MOMENTS.get(name, 2), ()), (MANY_MOMENTS, pytest.mark.slow))
 ]
 
 
@@ -263,7 +264,7 @@ CASES = [
 @pytest.mark.parametrize(("command", "moments"), CASES, indirect=["command"])
 def test_a_command_killed_at_any_moment_ends_as_one_that_was_not(command, moments, tmp_path):
     if command.module == "trainer.commands":
-        command.inside = quickly if moments < 20 else pictures.drawn
+        command.inside = quickly if moments < MANY_MOMENTS else pictures.drawn
     moments, rng = int(os.environ.get("MOMENTS", moments)), random.Random(7)
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     _, seconds = command.run(whole)
