@@ -23,17 +23,17 @@ from export import export_model, parity
 from gender_tfds import faces
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.images_cv import decode_and_resize
+from trainer.architectures import SMALLEST_SIZE
 from trainer.config import TrainConfig
 from trainer.models import MODELS
 
 FACES = 64
 FORMATS = ("saved_model", "float32", "onnx")
-SMALLEST = {"inceptionv3": 75}  # of the others it is 32
 
 
 def lively_model(name: str, number: int = FACES) -> tuple[keras.Model, list[bytes], np.ndarray]:
     """Returns a model with random weights and scores that differ, and faces: encoded, and as pixels for the model."""
-    size = SMALLEST.get(name, 32)
+    size = SMALLEST_SIZE.get(name, 32)
     images = [decode_and_resize(encode_face(index), size) for index in range(number)]
     # resized already: random weights make much of the odd level by which two libraries' resizing differs
     encoded = [cv2.imencode(".png", image[..., ::-1])[1].tobytes() for image in images]

@@ -34,8 +34,8 @@ from trainer.search_results import BEST, TRIALS
 
 FEW = ["--image_size=32", "--batch_size=64"]
 SEARCHED = "learning_rate,rotation"
-# of `make test`; where trainings follow one another, what a kill within one does is what it does in train
-FEW_MOMENTS = {"cross-validate": 1, "tune": 1}
+# of `make test`, 1 of those commands that take longer: after there is something to go on with
+FEW_MOMENTS = {"build": 2, "score": 2}
 MANY_MOMENTS = 20  # of `make test-slow`
 TIMES = ["seconds", "images_per_second"]
 
@@ -256,7 +256,7 @@ COMMANDS = ["build", "score", "export", "train", "cross-validate", "tune"]
 CASES = [
     pytest.param(name, moments, id=f"{name} at {moments} moments", marks=marks)
     for name in COMMANDS
-    for moments, marks in ((FEW_MOMENTS.get(name, 2), ()), (MANY_MOMENTS, pytest.mark.slow))
+    for moments, marks in ((FEW_MOMENTS.get(name, 1), ()), (MANY_MOMENTS, pytest.mark.slow))
 ]
 
 

@@ -25,7 +25,7 @@ ARCHITECTURES: dict[str, tuple[str, ...]] = {
     "convnext_tiny": _TRANSFER,
 }
 _OF_MODELS = sorted({name for names in ARCHITECTURES.values() for name in names})
-_SMALLEST_SIZE = {"inceptionv3": 75}  # of the input; all others take every size that --image_size allows
+SMALLEST_SIZE = {"inceptionv3": 75}  # of the input; all others take every size that --image_size allows
 
 
 def unused_settings(config: "TrainConfig") -> list[str]:
@@ -57,7 +57,7 @@ def check_model(config: "TrainConfig") -> None:
 
 
 def _check_transfer(config: "TrainConfig") -> None:
-    smallest = _SMALLEST_SIZE.get(config.model, 0)
+    smallest = SMALLEST_SIZE.get(config.model, 0)
     if config.image_size < smallest and not config.init_from:
         raise UserError(f"--model={config.model} needs --image_size={smallest} or more, not {config.image_size}")
     given = config.pretrained not in ("none", "imagenet")

@@ -12,7 +12,7 @@ from gender_tfds import faces
 from gender_tfds.face_slices import rate_interval
 from gender_tfds.run_folder import THRESHOLD, UNDECIDED
 
-INFANT_AGE = 3  # labels of faces up to this age are little better than a guess
+INFANT_AGE = 3  # faces up to this age are the hardest to tell, for annotators too
 CALIBRATION_BINS = 15
 _RESAMPLES = 1000
 

@@ -7,7 +7,7 @@ import huggingface_hub
 import pandas as pd
 
 from gender_tfds import run_folder
-from gender_tfds.face_slices import BOTH, MIN_SLICE
+from gender_tfds.face_slices import BOTH, INFANTS, MIN_SLICE
 from gender_tfds.licences import licences
 from gender_tfds.saved_run import dataset_names
 from trainer.report_tables import measured, slice_table, worst
@@ -18,29 +18,8 @@ _IN_CARD = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "expected_ca
 def make_model_card(record: dict[str, Any], numbers: dict[str, Any], slices: pd.DataFrame) -> str:
     """Returns a model card in Markdown with Hugging Face's front matter. Arguments as for `report.make_report`."""
     low, high = numbers["intervals"]["accuracy"]
-    card = huggingface_hub.ModelCardData(
-        library_name="keras",
-        pipeline_tag="image-classification",
-        tags=["perceived-gender", "face"],
-        datasets=dataset_names(record),
-        license="other",
-        metrics=["accuracy"],
-        model_name=record["settings"]["model"],
-        eval_results=[
-            huggingface_hub.EvalResult(
-                task_type="image-classification",
-                dataset_type=numbers["dataset"],
-                dataset_name=numbers["dataset"],
-                dataset_split=numbers["split"],
-                metric_type=name,
-                metric_value=round(numbers[name], 4),
-            )
-            for name in _IN_CARD
-            if name in numbers
-        ],
-    )
     return f"""---
-{card.to_yaml()}
+{_front_matter(record, numbers)}
 ---
 # {record["settings"]["model"]} on {numbers["dataset"]}
 
@@ -78,18 +57,41 @@ people who have not agreed to it where the law asks for that.
 
 ## Limits
 
-{_limits(numbers)}
+{_limits(slices)}
 
 Trained by `{record["command"]}`, data fingerprint `{record["data"]["sha256"]}`.
 """
 
 
-def _limits(numbers: dict[str, Any]) -> str:
-    young = (
-        ""
-        if "accuracy_over_3_years" not in numbers
-        else " Faces of children up to 3 years are little better than a guess."
+def _front_matter(record: dict[str, Any], numbers: dict[str, Any]) -> str:
+    """Returns what Hugging Face's hub reads of a card, in YAML."""
+    card = huggingface_hub.ModelCardData(
+        library_name="keras",
+        pipeline_tag="image-classification",
+        tags=["perceived-gender", "face"],
+        datasets=dataset_names(record),
+        license="other",
+        metrics=["accuracy"],
+        model_name=record["settings"]["model"],
+        eval_results=[
+            huggingface_hub.EvalResult(
+                task_type="image-classification",
+                dataset_type=numbers["dataset"],
+                dataset_name=numbers["dataset"],
+                dataset_split=numbers["split"],
+                metric_type=name,
+                metric_value=round(numbers[name], 4),
+            )
+            for name in _IN_CARD
+            if name in numbers
+        ],
     )
+    return card.to_yaml()
+
+
+def _limits(slices: pd.DataFrame) -> str:
+    infants = slices[(slices["by"] == "age") & (slices["slice"] == INFANTS)]
+    young = "".join(f" Of children up to 3 years {1 - rate:.0%} were judged rightly." for rate in infants["error_rate"])
     return (
         "The model knows two classes, as annotators saw them, and gives one of them for every picture, also for one"
         f" without a face.{young} Faces that differ from those it was trained on (crop, light, age, origin) are judged"

@@ -15,6 +15,7 @@ from tests.trainer.conftest import every_model
 from tests.trainer.pictures import read_picture
 from trainer import explain
 from trainer import judging_commands as commands
+from trainer.architectures import SMALLEST_SIZE
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_workdir
 from trainer.models import build_model
@@ -139,7 +140,7 @@ def test_other_weights_give_another_map_and_the_same_the_same(name):
 
 @every_model
 def test_every_architecture_has_a_map(name):
-    size = 75 if name == "inceptionv3" else 32
+    size = SMALLEST_SIZE.get(name, 32)
     keras.utils.set_random_seed(0)
     model = build_model(TrainConfig(model=name, image_size=size))
     images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype(np.float32)
