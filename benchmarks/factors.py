@@ -42,6 +42,7 @@ FACTORS: dict[str, dict[str, Any]] = {
     "blur": {"blur": 0.4},
     "half_rate": {"learning_rate": 0.001},
     "twice_rate": {"learning_rate": 0.004},
+    "four_times_rate": {"learning_rate": 0.008},
     "no_decay": {"weight_decay": 0.0},
     "constant_rate": {"schedule": "constant"},
     "sgd": {"optimizer": "sgd", "learning_rate": 0.05, "weight_decay": 5e-4},

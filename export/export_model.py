@@ -20,7 +20,7 @@ from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.folder_lock import locked
 from gender_tfds.images_cv import decode_and_resize
-from gender_tfds.saved_run import dataset_names, load_classifier, load_record
+from gender_tfds.saved_run import dataset_names, load_classifier, load_run
 from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def export_run(
     """
     _check_formats(formats)
     workdir, output_dir = pathlib.Path(workdir).expanduser(), pathlib.Path(output_dir).expanduser()
-    record = load_record(workdir)
+    record = load_run(workdir)
     model = load_classifier(workdir / run_folder.MODEL)
     encoded, truth = _test_faces(record, data_dir, max_faces)
     reference = parity.reference_probabilities(model, encoded)

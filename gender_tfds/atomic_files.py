@@ -25,7 +25,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         yield partial
         if partial.is_file():
             # the bytes must be on the disk before the name is, or a power cut leaves an empty file under it
-            with partial.open("rb") as file:
+            with partial.open("r+b") as file:  # Windows flushes only what may be written
                 os.fsync(file.fileno())
         elif partial.is_dir() and path.is_dir():
             path.rename(folder / "replaced")

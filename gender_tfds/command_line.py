@@ -106,7 +106,7 @@ class Command:
                 )
                 for kind in self.settings
             ]
-        except (flags.Error, OSError) as error:
+        except (flags.Error, OSError, UnicodeError) as error:
             message = " ".join(str(error).split()).rstrip(". ?")
             message = message.replace("Unknown command line flag", "unknown flag")
             message = message.replace("invalid literal for int() with base 10:", "not a whole number:")

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import imagehash
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
-import PIL.ImageOps
 import scipy.sparse
 import tqdm
 
@@ -17,6 +17,16 @@ HASH_SIDE = 16  # a difference hash of 16 × 16 = 256 bits
 # nothing and a missed one leaks: at 24, UTKFace's groups hold at most 4 faces, and every pair that another
 # implementation of the hash puts within 10 bits is found (benchmarks/LOG.md).
 MAX_DISTANCE = 24
+# EXIF orientation -> what makes it upright; PIL.ImageOps' own way writes all tags anew, which odd ones do not survive
+_TURNS = {
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}
 _BLOCK = 512  # rows that are compared with as many others at once
 _CHUNK = 64  # pictures that a thread hashes at once
 
@@ -28,9 +38,10 @@ def difference_hash(path: str | os.PathLike) -> np.ndarray:
             # libjpeg scales down while it decodes; the hash needs 17 × 16 pixels
             image.draft("L", (100, 100))
             # a picture that is stored on its side is a copy of the upright one
-            upright = PIL.ImageOps.exif_transpose(image)
+            turn = _TURNS.get(image.getexif().get(PIL.ExifTags.Base.Orientation, 1))
+            upright = image if turn is None else image.transpose(turn)
             return imagehash.dhash(upright, hash_size=HASH_SIDE).hash.ravel()
-    except (OSError, ValueError, PIL.Image.DecompressionBombError):
+    except Exception:  # whatever a damaged file makes Pillow raise
         return np.zeros(HASH_SIDE**2, bool)
 
 

@@ -181,7 +181,7 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
             return (_keyed(face, self.prepare) for face in found.of_split(split, self.limit))
         import apache_beam as beam
 
-        return beam.Create(list(found.of_split(split))) | beam.Reshuffle() | beam.Map(_keyed, self.prepare)
+        return beam.Create(list(found.of_split(split, self.limit))) | beam.Reshuffle() | beam.Map(_keyed, self.prepare)
 
 
 def _keyed(face: Face, prepare: Callable[[Face], Face]) -> tuple[str, dict[str, Any]]:

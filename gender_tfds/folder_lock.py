@@ -14,6 +14,22 @@ from gender_tfds.user_error import UserError
 LOCK = ".lock"  # stays in the folder: removed, it would let two processes lock two files of one name
 
 
+_kept: dict[pathlib.Path, contextlib.AbstractContextManager] = {}
+
+
+def keep_locked(folder: str | os.PathLike, name: str) -> None:
+    """Locks a folder as `locked` does until this process ends, which may do so again and again.
+
+    Raises:
+      UserError: as `locked`.
+    """
+    folder = pathlib.Path(folder).resolve()
+    if folder not in _kept:
+        lock = locked(folder, name)
+        lock.__enter__()
+        _kept[folder] = lock
+
+
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike, name: str) -> Iterator[None]:
     """Keeps every other command out of a folder, which is made if it is not there.

@@ -11,6 +11,8 @@ BACKENDS = {"tensorflow": "tensorflow", "jax": "gender-classifier[jax]"}  # and 
 def prepare_backend() -> None:
     """Looks whether the backend that the environment variable `KERAS_BACKEND` names can be had; imports nothing.
 
+    It is TensorFlow if there is no such variable, also where a `keras.json` of the user says otherwise.
+
     TensorFlow, unless its environment variable says otherwise, will use oneDNN. By itself it does so on an x86 CPU only
     where that has AVX-512 VNNI or the like; with AVX2 a training step takes 0.8 of the time too
     (`benchmarks/execution.py`).
@@ -26,4 +28,5 @@ def prepare_backend() -> None:
             f'KERAS_BACKEND={name} is not installed; install it with pip install "{BACKENDS[name]}", or unset the'
             " variable"
         )
+    os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -3,8 +3,8 @@
 import pathlib
 from typing import Any
 
-from gender_tfds.packaged_models import DATA, MODELS
-from gender_tfds.saved_run import dataset_names
+from gender_tfds.packaged_models import DATA, is_packaged
+from gender_tfds.saved_run import dataset_name, dataset_names
 
 _LICENCES = {
     "utkface": "UTKFace may be used for non-commercial research only; so may a model trained on it.",
@@ -23,15 +23,15 @@ def licences(record: dict[str, Any], *judged: str) -> str:
     """
     settings = record["settings"]
     source, teachers = settings["init_from"] or settings.get("pretrained", "none"), settings.get("teacher") or ()
-    others = {source, *teachers}
-    names = dict.fromkeys([*dataset_names(record), *(DATA if others & set(MODELS) else ()), *judged])
-    said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in names]
+    packaged = any(is_packaged(other) for other in (source, *teachers))
+    names = [dataset_name(name) for name in (*dataset_names(record), *(DATA if packaged else ()), *judged)]
+    said = [_LICENCES.get(name, f"Mind the licence of {name}.") for name in dict.fromkeys(names)]
     if source == "imagenet":
         said.append("Training started from ImageNet, whose pictures may be used for non-commercial research only.")
-    elif source not in ("none", *MODELS):
+    elif source != "none" and not is_packaged(source):
         # the run and the file; an artefact is no place for a user's folders
         file = "/".join(pathlib.Path(source).parts[-2:])
         said.append(f"Training started from {file}, whose data's licence holds too.")
-    if set(teachers) - set(MODELS):
+    if not all(is_packaged(teacher) for teacher in teachers):
         said.append("Another model was its teacher, whose data's licence holds too.")
     return " ".join(said)

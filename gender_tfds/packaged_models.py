@@ -16,3 +16,8 @@ KERAS_KINDS = f"a packaged model ({', '.join(MODELS)}) or a .keras file"
 def keras_file(name: str) -> pathlib.Path:
     """Returns the file of a packaged model, or `name` as a path if no model is called so."""
     return MODELS.get(name, pathlib.Path(name))
+
+
+def is_packaged(name: str) -> bool:
+    """Returns whether what a flag says is a packaged model, by its name or its path."""
+    return keras_file(name).resolve() in [path.resolve() for path in MODELS.values()]

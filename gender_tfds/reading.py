@@ -79,6 +79,23 @@ def check_split(builder: tfds.core.DatasetBuilder, split: str) -> int:
     return builder.info.splits[split].num_examples
 
 
+def check_folds(builder: tfds.core.DatasetBuilder, folds: Sequence[int]) -> None:
+    """Looks whether there is a face in any of some folds.
+
+    Raises:
+      UserError: there is none, or no shard that can be read.
+    """
+    for split, of_split in faces.SPLIT_FOLDS.items():
+        if set(folds) == set(of_split):
+            check_split(builder, split)
+            return
+    with shards.told([builder]):
+        if not any(True for _ in read_folds(builder, folds).take(1)):
+            raise UserError(
+                f"the data set {builder.info.full_name} has no faces in the folds {', '.join(map(str, sorted(folds)))}"
+            )
+
+
 def check_labels(builder: tfds.core.DatasetBuilder, labels: Iterable[int]) -> None:
     """Looks for labels that are no class number of `faces.GENDERS`; TFDS lets -1 pass, for "unknown".
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,31 @@ def load_record(workdir: pathlib.Path) -> dict[str, Any]:
     return record
 
 
+def dataset_name(dataset: str) -> str:
+    """Returns the name of a data set without the version or variant that TFDS takes with it, as in `utkface:1.0.0`."""
+    return re.split("[:/]", dataset)[0]
+
+
 def data_note(record: dict[str, Any]) -> str:
     """Returns what must be said beside every result of a run, by the data it was trained on."""
     return record["data"]["metadata"].get("note", faces.LABEL_NOTE)
+
+
+def load_run(workdir: pathlib.Path) -> dict[str, Any]:
+    """Returns `load_record` of a single training.
+
+    Raises:
+      UserError: as it does; or the folder is that of several trainings.
+    """
+    record = load_record(workdir)
+    if "kind" in record:
+        raise UserError(f"{workdir} is the folder of a {record['kind']}; give the --workdir of one training in it")
+    return record
+
+
+def architecture(record: dict[str, Any]) -> str:
+    """Returns the name of a run's network: of the model that it began from, if it did."""
+    return record.get("architecture", record["settings"]["model"])
 
 
 def dataset_names(record: dict[str, Any]) -> list[str]:

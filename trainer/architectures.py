@@ -51,7 +51,7 @@ def check_model(config: "TrainConfig") -> None:
         raise UserError(f"--model={config.model} has no use for {' and '.join(unused)}; it takes {takes}")
     if config.start_size and not 32 <= config.start_size <= config.image_size:
         raise UserError(f"--start_size={config.start_size} is not from 32 to --image_size={config.image_size}, nor 0")
-    if config.start_size and config.model != "resnet":
+    if config.start_size and config.model != "resnet" and not config.init_from:
         raise UserError(f"--start_size needs a model that takes every size, --model=resnet; {config.model} does not")
     _check_transfer(config)
 

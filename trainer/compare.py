@@ -13,10 +13,11 @@ from gender_tfds import reading, run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.face_slices import MIN_SLICE, slice_members
 from gender_tfds.faces import GENDERS
-from gender_tfds.saved_run import dataset_names, load_record
+from gender_tfds.saved_run import dataset_names, load_record, load_run
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
-from trainer.evaluate import evaluation_folder, read_table
+from trainer.evaluate import read_table
+from trainer.evaluations import evaluation_folder, own_folds
 from trainer.metrics import predicted_labels
 from trainer.mistakes import read_pictures
 from trainer.plots import GALLERY, plot_gallery
@@ -33,7 +34,7 @@ def judgement_folder(workdir: pathlib.Path, dataset: str | None, split: str) -> 
     Raises:
       UserError: there is none.
     """
-    own = dataset_names(load_record(workdir))[0]
+    own = dataset_names(load_run(workdir))[0]
     dataset = dataset or own
     folder = evaluation_folder(workdir, own, dataset, split)
     if not (folder / run_folder.PREDICTIONS).is_file():
@@ -203,7 +204,6 @@ def write_comparison(
     Raises:
       UserError: the data set is not there, after everything but the pictures was written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SLICES, found.slices.to_csv(index=False))
     write_text(folder / CHANGED, found.changed.to_csv(index=False))
     write_text(folder / run_folder.METRICS, json.dumps(found.numbers, indent=2) + "\n")
@@ -211,7 +211,7 @@ def write_comparison(
     config = TrainConfig.from_json(record["settings"])
     dataset = dataset or config.datasets[0]
     builder = reading.open_built(dataset, data_dir or record["data_dir"])
-    folds = config.folds(split) if dataset in config.datasets else None
+    folds = own_folds(config, dataset, split)
     for name, chosen, what in (
         (GAINED, found.changed["second_right"], "wrong in the first run, right in the second"),
         (LOST, found.changed["first_right"], "right in the first run, wrong in the second"),

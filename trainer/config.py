@@ -1,11 +1,13 @@
 """The configuration of a training run: one frozen dataclass; its fields are the flags of `gender-train`."""
 
 import dataclasses
+import math
 from typing import Any
 
 from gender_tfds import faces
 from gender_tfds.field_flags import setting
-from gender_tfds.packaged_models import DATA, KERAS_KINDS, MODELS, keras_file
+from gender_tfds.packaged_models import DATA, KERAS_KINDS, is_packaged, keras_file
+from gender_tfds.saved_run import dataset_name
 from gender_tfds.user_error import UserError
 from trainer.architectures import ARCHITECTURES, check_model
 
@@ -151,7 +153,12 @@ class TrainConfig:
     )
     cache: str = setting("memory", "keep decoded and resized pictures, uint8", choices=("memory", "disk", "off"))
     shuffle_buffer: int = setting(8192, "faces among which the next is drawn; every epoch in a new order", lower=1)
-    seed: int = setting(0, "of weights, order and augmentation; two runs on one CPU with the same seed are equal")
+    seed: int = setting(
+        0,
+        "of weights, order and augmentation; two runs on one CPU with the same seed are equal",
+        lower=0,
+        upper=2**32 - 1,
+    )
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -175,10 +182,13 @@ class TrainConfig:
         if cache_dir and self.cache != "disk":
             raise UserError(f"--cache_dir={cache_dir} needs --cache=disk; --cache={self.cache} does not use it")
         self._check_lists()
-        for name, path in [("init_from", self.init_from), *(("teacher", path) for path in self.teacher)]:
-            if path and not keras_file(path).is_file():
+        known = {dataset_name(dataset) for dataset in self.datasets}
+        for name, path in [("init_from", self.init_from or ""), *(("teacher", path) for path in self.teacher)]:
+            if not path:
+                continue
+            if not keras_file(path).is_file():
                 raise UserError(f"--{name}={path} is not a file; give {KERAS_KINDS}")
-            if path in MODELS and set(self.datasets) & set(DATA) and not set(self.folds("test")) <= _UNSEEN:
+            if is_packaged(path) and known & set(DATA) and not set(self.folds("test")) <= _UNSEEN:
                 raise UserError(
                     f"--{name}={path} was trained on the folds of {' and '.join(DATA)} that are not their test split:"
                     f" judge on --test_folds={','.join(map(str, sorted(_UNSEEN)))}, or start from another model"
@@ -196,7 +206,7 @@ class TrainConfig:
             raise UserError(f"--depth={','.join(self.depth)} must be one to six numbers from 1 to 32, such as 1,2,2")
         for name, wanted in (("dataset_weights", len(self.datasets)), ("class_weights", len(faces.GENDERS))):
             numbers = _numbers(name, getattr(self, name))
-            if numbers and (len(numbers) != wanted or min(numbers) <= 0):
+            if numbers and (len(numbers) != wanted or not all(0 < number < math.inf for number in numbers)):
                 raise UserError(f"--{name}={','.join(getattr(self, name))} must be {wanted} numbers above 0")
         if self.class_weights and self.balance != "class_weights":
             raise UserError(f"--class_weights needs --balance=class_weights; --balance={self.balance} does not use it")

@@ -6,7 +6,7 @@ import pathlib
 import pandas as pd
 
 from gender_tfds import run_folder
-from gender_tfds.saved_run import load_record
+from gender_tfds.saved_run import load_run
 from gender_tfds.user_error import UserError
 
 FILE = "cross_set.csv"
@@ -20,7 +20,7 @@ def cross_set_table(workdir: pathlib.Path) -> pd.DataFrame:
     Raises:
       UserError: it is no run folder, or holds no judgement.
     """
-    load_record(workdir)
+    load_run(workdir)
     rows = []
     for path in [workdir / run_folder.METRICS, *sorted((workdir / run_folder.EVALUATIONS).glob("*/metrics.json"))]:
         if not path.is_file():

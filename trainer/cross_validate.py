@@ -14,7 +14,7 @@ import pandas as pd
 from gender_tfds import faces, run_folder, shards
 from gender_tfds.atomic_files import write_text
 from gender_tfds.folder_lock import locked
-from gender_tfds.saved_run import data_note, dataset_names
+from gender_tfds.saved_run import architecture, data_note, dataset_names
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.out_of_fold import count_folds, gather_predictions, part_folder, summarize
@@ -115,7 +115,7 @@ def split_parts(config: TrainConfig, folds: int) -> list[TrainConfig]:
 
 
 def _check_faces(parts: Sequence[TrainConfig], counts: Mapping[str, np.ndarray]) -> None:
-    for folds in [part.folds(split) for part in parts for split in ("test", "validation")]:
+    for folds in [part.folds(split) for part in parts for split in faces.SPLIT_FOLDS]:
         for name, of_set in counts.items():
             if not of_set[list(folds)].any():
                 raise UserError(
@@ -131,7 +131,7 @@ def _write_numbers(workdir: pathlib.Path, record: dict[str, Any]) -> dict:
     numbers = {"dataset": record["data"]["name"], "folds": folds, "note": data_note(record), **summarize(table)}
     if len(names) > 1:
         numbers["datasets"] = {name: summarize(table[table["dataset"] == name]) for name in names}
-    title = f"{record['settings']['model']} on {numbers['dataset']}, {folds} parts, n = {len(table):,}"
+    title = f"{architecture(record)} on {numbers['dataset']}, {folds} parts, n = {len(table):,}"
     plot_parts(numbers["metrics"], workdir / PICTURE, title)
     write_text(workdir / run_folder.METRICS, json.dumps(numbers, indent=2) + "\n")
     return numbers

@@ -77,7 +77,6 @@ def write_overview(
       errors: of `label_errors.find_label_errors`; None if they were not looked for.
       folder: to write into.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     title = f"{builder.info.full_name}, n = {len(faces):,}"
     counts, disagreeing = count_faces(faces), disagreeing_duplicates(faces)
     write_text(folder / COUNTS, counts.to_csv(index=False))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +12,19 @@ import pandas as pd
 import tensorflow_datasets as tfds
 import tqdm
 
-from gender_tfds import faces, reading, run_folder, shards
+from gender_tfds import reading, run_folder, shards
 from gender_tfds.atomic_files import write_text
 from gender_tfds.folder_lock import locked
 from gender_tfds.run_folder import Prediction
-from gender_tfds.saved_run import data_note, load_classifier, load_record
+from gender_tfds.saved_run import data_note, load_classifier, load_record, load_run
 from gender_tfds.user_error import UserError
 from trainer import calibration, explain, judgement_plots, metrics, mistakes, model_card, report, slices
 from trainer.config import TrainConfig
+from trainer.evaluations import evaluation_folder, is_of_run, own_folds
 from trainer.input_pipeline import make_eval_dataset
 from trainer.plots import GALLERY
+
+log = logging.getLogger(__name__)
 
 TRUTH = ("label", "age", "ethnicity", "group", "fold")  # what a table of judged faces adds to a prediction's columns
 _BATCH = 256
@@ -211,15 +215,21 @@ def evaluate_workdir(
     if explained:
         explain.check_backend()
     workdir = pathlib.Path(workdir).expanduser()
-    record = load_record(workdir)
+    record = load_run(workdir)
     config = TrainConfig.from_json(record["settings"])
     dataset = dataset or config.datasets[0]
     builder = reading.open_built(dataset, data_dir or record["data_dir"])
     reading.check_split(builder, split)
     model = load_classifier(workdir / run_folder.MODEL)
-    folder = evaluation_folder(workdir, config.datasets[0], dataset, split)
-    # the splits of a run are its own where it was trained on the data set
-    folds = config.folds(split) if dataset in config.datasets and split in faces.SPLIT_FOLDS else None
+    own, folds = config.datasets[0], own_folds(config, dataset, split)
+    if not is_of_run(record, builder) and dataset in config.datasets:
+        log.warning(
+            "The run in %s was trained on another build of %s than that in %s: some of these faces may be among those"
+            " that it was trained on.",
+            *(workdir, dataset, reading.resolve_data_dir(data_dir or record["data_dir"])),
+        )
+        own, folds = "", None
+    folder = evaluation_folder(workdir, own, dataset, split)
     judgement = Judgement(
         workdir=workdir,
         model=model,
@@ -232,10 +242,3 @@ def evaluate_workdir(
     )
     with locked(workdir, "--workdir"), shards.told([builder]):
         return judgement.run(), folder
-
-
-def evaluation_folder(workdir: pathlib.Path, own: str, dataset: str, split: str) -> pathlib.Path:
-    """Returns the folder of a judgement: the run's for the test split of `own`, its first data set; else one below."""
-    if (dataset, split) == (own, "test"):
-        return workdir
-    return workdir / run_folder.EVALUATIONS / f"{dataset}-{split}".replace(":", "-")

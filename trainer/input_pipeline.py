@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading
+from gender_tfds.folder_lock import LOCK, keep_locked
 from gender_tfds.images_tf import decode_and_resize
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
@@ -184,10 +185,10 @@ def _examples(
         return examples.cache()
     key = f"{reading.fingerprint(builder)['sha256']} {folds} {image_size}{'' if share == (0, 1) else share}"
     folder = pathlib.Path(cache_dir).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "faces.index").exists():
+        keep_locked(folder, "--cache_dir")
         # what a killed run left: its lock file would stop every later one
-        for path in folder.iterdir():
+        for path in set(folder.iterdir()) - {folder / LOCK}:
             path.unlink()
     return examples.cache(str(folder / "faces"))
 

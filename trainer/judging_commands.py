@@ -9,6 +9,7 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.command_line import Command
 from gender_tfds.field_flags import setting
+from gender_tfds.folder_lock import locked
 from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.run_folder import THRESHOLD
 from gender_tfds.terminal import without_native_noise
@@ -80,8 +81,8 @@ def _compare(policy: ComparePolicy) -> None:
         table = cross_set.cross_set_table(runs[0])
         print(table.to_string(index=False, float_format="{:.4f}".format))
         if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / cross_set.FILE, table.to_csv(index=False))
+            with locked(folder, "--output_dir"):
+                write_text(folder / cross_set.FILE, table.to_csv(index=False))
         return
     prepare_backend()
     with without_native_noise():
@@ -90,7 +91,8 @@ def _compare(policy: ComparePolicy) -> None:
     found = compare.compare_runs((runs[0], runs[1]), policy.dataset, policy.split)
     print(compare.describe(found))
     if folder:
-        compare.write_comparison(found, runs[0], policy.dataset, policy.split, policy.data_dir, folder)
+        with locked(folder, "--output_dir"):
+            compare.write_comparison(found, runs[0], policy.dataset, policy.split, policy.data_dir, folder)
         log.info("Tables and pictures are in %s.", folder)
 
 
@@ -115,8 +117,10 @@ def _data(policy: DataPolicy) -> None:
 
         errors = find_label_errors(match_predictions(read_table(policy.predictions), faces, policy.dataset))
         print(f"{len(errors):,} labels ({len(errors) / len(faces):.1%}) are likely wrong.")
-    data_overview.write_overview(builder, faces, errors, pathlib.Path(policy.output_dir).expanduser())
-    log.info("Tables and pictures are in %s.", policy.output_dir)
+    folder = pathlib.Path(policy.output_dir).expanduser()
+    with locked(folder, "--output_dir"):
+        data_overview.write_overview(builder, faces, errors, folder)
+    log.info("Tables and pictures are in %s.", folder)
 
 
 def tell_judgement(metrics: dict, folder: pathlib.Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from gender_tfds import run_folder
 from gender_tfds.face_slices import BOTH, INFANTS, MIN_SLICE
 from gender_tfds.licences import licences
-from gender_tfds.saved_run import dataset_names
+from gender_tfds.saved_run import architecture, dataset_names
 from trainer.report_tables import measured, slice_table, worst
 
 _IN_CARD = ("accuracy", "balanced_accuracy", "roc_auc", "log_loss", "expected_calibration_error")
@@ -21,7 +21,7 @@ def make_model_card(record: dict[str, Any], numbers: dict[str, Any], slices: pd.
     return f"""---
 {_front_matter(record, numbers)}
 ---
-# {record["settings"]["model"]} on {numbers["dataset"]}
+# {architecture(record)} on {numbers["dataset"]}
 
 {numbers["note"]} {licences(record, numbers["dataset"].partition("/")[0])}
 
@@ -72,7 +72,7 @@ def _front_matter(record: dict[str, Any], numbers: dict[str, Any]) -> str:
         datasets=dataset_names(record),
         license="other",
         metrics=["accuracy"],
-        model_name=record["settings"]["model"],
+        model_name=architecture(record),
         eval_results=[
             huggingface_hub.EvalResult(
                 task_type="image-classification",

@@ -58,7 +58,7 @@ def resnet(config: TrainConfig) -> keras.Model:
             # a block that starts as the identity lets a deep network learn from its first step
             y = _convolution(y, filters, gamma="zeros")
             if strides > 1:
-                x = _convolution(layers.AveragePooling2D(2)(x), filters, kernel=1)
+                x = _convolution(layers.AveragePooling2D(2, padding="same")(x), filters, kernel=1)
             x = layers.Activation("relu")(layers.Add()([x, y]))
     return _classifier(config, pixels, layers.GlobalAveragePooling2D()(x))
 
@@ -83,21 +83,26 @@ def build_model(config: TrainConfig) -> keras.Model:
 
     Raises:
       UserError: the file is not a face classifier, has no base to freeze, holds no weights for `config.model`, or fits
-        no pictures of `config.image_size`.
+        no pictures of `config.image_size` or `config.start_size`.
     """
-    model = _load_at_size(config.init_from, config.image_size) if config.init_from else MODELS[config.model](config)
+    model = _load_at_size(config.init_from, config) if config.init_from else MODELS[config.model](config)
     if config.frozen_epochs:
         transfer.base_layers(model)  # which raises, before the run folder is touched
     return model
 
 
-def _load_at_size(path: str, size: int) -> keras.Model:
+def _load_at_size(path: str, config: TrainConfig) -> keras.Model:
     model = load_classifier(keras_file(path))
-    try:
-        return at_size(model, size)
-    except ValueError as error:
-        own = model.input_shape[1]
-        raise UserError(f"--init_from={path} fits pictures of {own} pixels alone; give --image_size={own}") from error
+    resized = {}
+    for size in (config.image_size, config.start_size or config.image_size):
+        try:
+            resized[size] = at_size(model, size)
+        except ValueError as error:
+            own = model.input_shape[1]
+            raise UserError(
+                f"--init_from={path} takes no pictures of {size} pixels; its own are of --image_size={own}"
+            ) from error
+    return resized[config.image_size]
 
 
 def at_size(model: keras.Model, size: int) -> keras.Model:

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from gender_tfds import faces, reading, run_folder
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
-from trainer.evaluate import evaluation_folder
+from trainer.evaluations import evaluation_folder
 from trainer.metrics import compute_metrics
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gender_tfds import run_folder
 from gender_tfds.licences import licences
+from gender_tfds.saved_run import architecture
 from trainer.report_tables import measured, slice_table
 
 _STYLE = """
@@ -43,7 +44,7 @@ def make_report(
       workdir: the run folder, with the pictures of training.
       folder: with the pictures of this judgement.
     """
-    title = f"{record['settings']['model']} on {numbers['dataset']}, split {numbers['split']}"
+    title = f"{architecture(record)} on {numbers['dataset']}, split {numbers['split']}"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>{html.escape(numbers['note'])} {html.escape(licences(record, numbers['dataset'].partition('/')[0]))}</p>",

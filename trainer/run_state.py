@@ -72,11 +72,12 @@ def prepare_workdir(
 
 
 def make_record(
-    config: TrainConfig, data: dict[str, Any], data_dir: str, device: str, precision: str
+    config: TrainConfig, architecture: str, data: dict[str, Any], data_dir: str, device: str, precision: str
 ) -> dict[str, Any]:
     """Returns the content of `config.json`: what is needed to understand the run and to repeat it."""
     return {
         "settings": config.to_json(),
+        "architecture": architecture,
         "data": data,
         "data_dir": data_dir,
         "device": device,
@@ -103,11 +104,16 @@ def git_state(folder: pathlib.Path) -> str | None:
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path) -> None:
-    saved = dataclasses.asdict(TrainConfig.from_json(old.get("settings", {}))) | old.get("kind_settings", {})
+    saved, given = (
+        dataclasses.asdict(TrainConfig.from_json(record.get("settings", {})))
+        | {"precision": record.get("precision")}  # what `auto` chose, for this device
+        | record.get("kind_settings", {})
+        for record in (old, new)
+    )
     kind = new.get("kind", "run")
     different = [
         f"--{name}={value} where the {kind} has {saved.get(name)}"
-        for name, value in (new["settings"] | new.get("kind_settings", {})).items()
+        for name, value in given.items()
         if saved.get(name) != value
     ]
     if old.get("data", {}).get("sha256") != new["data"]["sha256"]:

@@ -20,7 +20,8 @@ from trainer.calibration import calibrate
 from trainer.checkpoints import Checkpoints, DivergedError
 from trainer.config import TrainConfig
 from trainer.data_service import check_service
-from trainer.evaluate import Judgement, evaluation_folder, predict_split
+from trainer.evaluate import Judgement, predict_split
+from trainer.evaluations import evaluation_folder
 from trainer.fit import Training
 from trainer.input_pipeline import make_eval_dataset
 from trainer.models import build_model
@@ -46,7 +47,7 @@ def prepare_training(
     builders = [reading.open_built(name, data_dir) for name in config.datasets]
     for builder in builders:
         for split in faces.SPLIT_FOLDS:
-            reading.check_split(builder, split)
+            reading.check_folds(builder, config.folds(split))
 
     keras.utils.set_random_seed(config.seed)
     classifier = build_model(config)
@@ -54,7 +55,7 @@ def prepare_training(
     device = distribution.device_kind()
     precision = distribution.choose_precision(config, device)
     data = reading.joint_fingerprint(builders)
-    record = make_record(config, data, reading.resolve_data_dir(data_dir), device, precision)
+    record = make_record(config, classifier.name, data, reading.resolve_data_dir(data_dir), device, precision)
     training = Training(
         config=config,
         builders=builders,
@@ -129,7 +130,7 @@ def _train_and_judge(training: Training, workdir: pathlib.Path) -> dict:
         return {}
     _keep(training, trained.best_weights, workdir)
     write_text(workdir / run_folder.LABELS, "".join(f"{gender}\n" for gender in faces.GENDERS))
-    title = f"{config.model} on {', '.join(builder.info.full_name for builder in builders)}"
+    title = f"{classifier.name} on {', '.join(builder.info.full_name for builder in builders)}"
     plots.plot_history(trained.progress.history, trained.progress.best_epoch, workdir, title)
     plots.plot_model(classifier, workdir / run_folder.MODEL_PLOT)
     folds = config.folds("test")

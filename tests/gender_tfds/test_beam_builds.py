@@ -96,6 +96,21 @@ def test_the_portable_runner_writes_the_same_records(tmp_path):
         _check_alike(_built(FewDrawnFaces, tmp_path / "beam", None, options), here)
 
 
+def test_beam_takes_no_more_faces_than_asked_for(tmp_path, monkeypatch):
+    taken = []
+
+    def take(faces):
+        taken.append(len(faces))
+        raise RuntimeError
+
+    monkeypatch.setattr(apache_beam, "Create", take)
+    for limit in (2, None):
+        beam = tfds.download.DownloadConfig(beam_options=PipelineOptions(list(DIRECT)), max_examples_per_split=limit)
+        with pytest.raises(RuntimeError), contextlib.redirect_stdout(None):
+            FewDrawnFaces(data_dir=tmp_path).download_and_prepare(download_config=beam)
+    assert taken[0] == 2 < taken[1]
+
+
 def test_without_beams_options_beam_makes_nothing(tmp_path, monkeypatch):
     def refuse(*arguments):
         raise RuntimeError

@@ -5,6 +5,7 @@ import functools
 import io
 import itertools
 import random
+import struct
 from unittest import mock
 
 import numpy as np
@@ -82,6 +83,17 @@ def test_a_picture_on_its_side_is_a_copy_of_the_upright_one(drawn, tmp_path):
     not_said = _write(tmp_path, "not_said.jpg", _saved(lying))
     groups = _groups([turned, not_said, drawn[0]])
     assert groups == {"turned.jpg": drawn[0].name, drawn[0].name: drawn[0].name, "not_said.jpg": "not_said.jpg"}
+
+
+def test_a_photo_with_a_tag_that_cannot_be_written_again_is_hashed_too(drawn, tmp_path):
+    image = PIL.Image.open(drawn[0])
+    exif = image.getexif()
+    exif[0x0112] = 6
+    exif[0x011A] = (72, 1)  # a resolution
+    odd = _saved(image.transpose(PIL.Image.Transpose.ROTATE_90), exif=exif)
+    at = odd.index(struct.pack("<HH" if b"II*" in odd else ">HH", 0x011A, 5)) + 3
+    path = _write(tmp_path, "odd.jpg", odd[:at] + bytes([2]) + odd[at + 1 :])
+    assert _groups([path, drawn[0]]) == dict.fromkeys(["odd.jpg", drawn[0].name], drawn[0].name)
 
 
 def test_files_of_one_name_are_told_apart(drawn, tmp_path):

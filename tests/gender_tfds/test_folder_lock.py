@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gender_tfds.atomic_files import PARTIAL
-from gender_tfds.folder_lock import LOCK, locked
+from gender_tfds.folder_lock import LOCK, keep_locked, locked
 from gender_tfds.user_error import UserError
 
 
@@ -62,3 +62,14 @@ def test_a_place_that_can_hold_no_lock_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match=r"can't be written \(.+\); give another folder"), locked("/proc/nowhere", "x"):
         pytest.fail("locked")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_lock_that_is_kept_refuses_others_and_not_its_own_process(tmp_path):
+    script = "import sys; from gender_tfds.folder_lock import keep_locked; keep_locked(sys.argv[1], 'x')"
+    for _ in range(2):
+        keep_locked(tmp_path / "cache", "x")
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "cache"], capture_output=True, text=True)
+    assert "is in use by another command" in done.stderr
+    subprocess.run([sys.executable, "-c", script, tmp_path / "other"], check=True)
+    with locked(tmp_path / "other", "x"):  # its process has ended
+        pass

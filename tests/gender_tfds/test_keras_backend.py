@@ -18,6 +18,7 @@ def test_tensorflow_is_the_default(name, monkeypatch):
     else:
         monkeypatch.setenv("KERAS_BACKEND", name)
     prepare_backend()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"  # or Keras would look into a user's keras.json
 
 
 @pytest.mark.parametrize(("given", "used"), [(None, "1"), ("0", "0")])

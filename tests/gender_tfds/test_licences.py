@@ -3,6 +3,7 @@
 import pytest
 
 from gender_tfds.licences import licences
+from gender_tfds.packaged_models import MODELS
 
 
 def _record(dataset="drawn_faces", **settings):
@@ -15,6 +16,7 @@ def _record(dataset="drawn_faces", **settings):
         ("utkface", "non-commercial research only"),
         ("fairface", "CC BY 4.0"),
         ("face_folder", "a user's own"),
+        ("utkface:1.0.0", "non-commercial research only"),
         ("mine", "Mind the licence of mine"),
     ],
 )
@@ -36,7 +38,9 @@ def test_that_of_what_training_started_from_is_said_too():
     assert "started from" not in licences(older)
 
 
-@pytest.mark.parametrize("settings", [{"init_from": "device"}, {"teacher": ("accurate",)}])
+@pytest.mark.parametrize(
+    "settings", [{"init_from": "device"}, {"teacher": ("accurate",)}, {"init_from": str(MODELS["device"])}]
+)
 def test_whoever_learns_from_a_packaged_model_is_bound_as_it_is(settings):
     said = licences(_record("face_folder", **settings))
     assert "non-commercial research only" in said

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from gender_tfds import faces
+from gender_tfds.packaged_models import MODELS
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 
@@ -63,6 +64,16 @@ def test_folds_are_those_of_the_splits_unless_asked_for():
         (TrainConfig(teacher=("/no/such.keras",)), None, "--teacher=/no/such.keras"),
         (TrainConfig(init_from="best"), None, r"--init_from=best is not a file; give a packaged model \(device,"),
         (TrainConfig(dataset="utkface", teacher=("device",), test_folds=("0", "3")), None, "judge on --test_folds=0,1"),
+        (
+            TrainConfig(dataset="utkface:1.0.0", teacher=("device",), test_folds=("3",)),
+            None,
+            "judge on --test_folds=0,1",
+        ),
+        (
+            TrainConfig(init_from=str(MODELS["device"]), dataset="utkface", test_folds=("3",)),
+            None,
+            "judge on --test_fol",
+        ),
         (TrainConfig(model="seed_cnn", width=64), None, "--model=seed_cnn has no use for --width=64"),
         (TrainConfig(model="resnet", dense_units=64), None, "--dense_units=64; it takes --width"),
         (TrainConfig(model="resnet", depth=("1", "x")), None, "--depth=1,x"),
@@ -73,6 +84,7 @@ def test_folds_are_those_of_the_splits_unless_asked_for():
         (TrainConfig(dataset="a,a"), None, "different names"),
         (TrainConfig(dataset="a,b", dataset_weights=("1",)), None, "--dataset_weights=1 must be 2 numbers"),
         (TrainConfig(dataset="a,b", dataset_weights=("1", "-1")), None, "above 0"),
+        (TrainConfig(dataset="a,b", dataset_weights=("1", "nan")), None, "above 0"),
         (TrainConfig(dataset="a,b", dataset_weights=("1", "x")), None, "must be numbers"),
         (TrainConfig(class_weights=("1", "2")), None, "needs --balance=class_weights"),
         (TrainConfig(balance="class_weights", class_weights=("1",)), None, "must be 2 numbers"),

@@ -16,7 +16,7 @@ from gender_tfds.user_error import UserError
 from tests.trainer.conftest import step_by_step
 from trainer import commands, cross_validate, train
 from trainer.config import TrainConfig
-from trainer.evaluate import evaluation_folder
+from trainer.evaluations import evaluation_folder
 
 SMALL = TrainConfig(image_size=32, batch_size=32, epochs=1)
 

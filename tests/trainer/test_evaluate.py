@@ -120,7 +120,7 @@ def test_the_data_of_the_run_and_the_data_it_is_judged_on_are_both_told_of(own_r
     builder = reading.open_built("drawn_faces", str(data_dir))
     own, _ = evaluate_workdir(own_run, None, "validation", None)
     assert own["note"].count("drawn_faces are drawn by code") == 1
-    with mock.patch.object(reading, "fingerprint", return_value={"metadata": {}}):  # faces of people
+    with mock.patch.object(reading, "fingerprint", return_value={"metadata": {}, "sha256": "other"}):  # faces of people
         people, folder = evaluate_workdir(own_run, None, "validation", None)
     assert people["note"] == f"{own['note']} {faces.LABEL_NOTE}"
     assert faces.LABEL_NOTE in html.unescape((folder / run_folder.REPORT).read_text())

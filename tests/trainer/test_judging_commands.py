@@ -1,11 +1,14 @@
 """The commands that judge, as they are typed; more of compare and data in their modules' tests."""
 
+import json
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
+from gender_tfds import run_folder
+from gender_tfds.atomic_files import write_text
 from trainer import judging_commands as commands
 
 
@@ -18,17 +21,21 @@ from trainer import judging_commands as commands
         (commands.evaluate, ["--workdir=w", "--explain=13"], "explain"),
         (commands.compare, [], "RUNS is required"),
         (commands.compare, ["nowhere"], "nowhere is not a run folder"),
+        (commands.evaluate, ["--workdir=parts"], "parts is the folder of a cross-validation"),
+        (commands.compare, ["parts"], "parts is the folder of a cross-validation"),
         (commands.data, ["--output_dir=o"], "--dataset is required"),
         (commands.data, ["--output_dir=o", "--dataset=utkface", "--data_dir=d"], "tfds build utkface"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(run, flags, named, capsys, tmp_path, monkeypatch):
+    record = {"settings": {}, "data": {}, "kind": "cross-validation"}
+    write_text(tmp_path / "parts" / run_folder.CONFIG, json.dumps(record))
     monkeypatch.chdir(tmp_path)
     assert run(flags) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("gender-")
     assert named in line
-    assert not any(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["parts"]
 
 
 def test_evaluate_tells_accuracy_what_is_decided_and_what_the_label_is(own_run, capsys):

@@ -154,6 +154,13 @@ def test_a_residual_networks_weights_fit_every_size_and_its_settings_shape_it():
         build_model(config).set_weights(small.get_weights())
 
 
+@pytest.mark.parametrize(("size", "depth"), [(40, "1,1,1"), (75, "1,1,1"), (100, "1,2,2"), (32, "1,1,1,1,1,1")])
+def test_a_residual_network_takes_odd_sides_on_its_way_down_too(size, depth):
+    model = build_model(TrainConfig(model="resnet", width=4, depth=tuple(depth.split(",")), image_size=size))
+    images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype(np.float32)
+    assert model.predict(images, verbose=0).shape == (2, 1)
+
+
 def test_the_deeper_cnns_settings_shape_it():
     config = TrainConfig(model="deep_cnn", width=8, depth=("2", "1"), dense_units=20, dense_layers=3, dropout=0.3)
     layers = build_model(config).layers
@@ -172,7 +179,10 @@ def test_a_saved_model_is_taken_at_every_size_that_its_weights_fit(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
     start = dataclasses.replace(start, init_from=str(tmp_path / "seed_cnn.keras"))  # which flattens
     assert build_model(dataclasses.replace(start, image_size=48)).input_shape == (None, 48, 48, 3)
-    with pytest.raises(UserError, match="fits pictures of 48 pixels alone; give --image_size=48"):
+    smaller = dataclasses.replace(start, image_size=48, start_size=32)
+    with pytest.raises(UserError, match="takes no pictures of 32 pixels"):
+        build_model(smaller.checked(None))
+    with pytest.raises(UserError, match=r"takes no pictures of 64 pixels; its own are of --image_size=48"):
         build_model(start)
 
 

@@ -9,7 +9,7 @@ import pytest
 from gender_tfds import reading, run_folder
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
-from trainer.evaluate import evaluation_folder
+from trainer.evaluations import evaluation_folder
 from trainer.out_of_fold import count_folds, gather_predictions, over_parts, part_folder, summarize
 
 CONFIG = TrainConfig(dataset="one,two")

@@ -12,8 +12,9 @@ from trainer.config import TrainConfig
 from trainer.run_state import git_state, make_record, prepare_workdir
 
 
-def _record(sha="a", **settings):
-    return make_record(TrainConfig(**settings), {"name": "d", "sha256": sha, "metadata": {}}, "/data", "cpu", "float32")
+def _record(sha="a", computed_in="float32", **settings):
+    data = {"name": "d", "sha256": sha, "metadata": {}}
+    return make_record(TrainConfig(**settings), "seed_cnn", data, "/data", "cpu", computed_in)
 
 
 @pytest.fixture
@@ -71,6 +72,15 @@ def test_a_run_is_replaced_when_asked_for(workdir):
     prepare_workdir(workdir, _record(epochs=7), resume=False, overwrite=True)
     assert [path.name for path in workdir.iterdir()] == [run_folder.CONFIG]
     assert json.loads((workdir / run_folder.CONFIG).read_text())["settings"]["epochs"] == 7
+
+
+def test_what_auto_chose_on_one_device_is_given_on_another(tmp_path):
+    begun, workdir = _record(computed_in="mixed_float16"), tmp_path / "run"
+    prepare_workdir(workdir, begun, resume=False, overwrite=False)
+    with pytest.raises(UserError, match="--precision=float32 where the run has mixed_float16"):
+        prepare_workdir(workdir, _record(), resume=True, overwrite=False)
+    given = _record(computed_in="mixed_float16", precision="mixed_float16")
+    prepare_workdir(workdir, given, resume=True, overwrite=False)
 
 
 @pytest.mark.parametrize(
