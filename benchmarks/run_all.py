@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="UTKFace's pictures")
     parser.add_argument("--data_dir", default="build/benchmark")
-    parser.add_argument("--only", help="one of the scripts")
+    parser.add_argument("--only", choices=COMMANDS, help="measure one of the scripts, and write nothing")
     flags = parser.parse_args()
     prepare_backend()  # training is measured as the commands do it
     pictures = flags.folder / "UTKFace" if (flags.folder / "UTKFace").is_dir() else flags.folder
@@ -61,7 +61,9 @@ def main() -> None:
         print(f"== {time.monotonic() - begin:.0f} s", file=sys.stderr)
         told = " ".join(names[word].upper() if word in names else word for word in command)
         parts.append(f"`python {told}`\n\n```text\n{done.stdout.strip()}\n```")
-        _write(parts)
+        print(parts[-1])
+        if not flags.only:
+            _write(parts)
 
 
 def _write(parts: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Copies of photos with a box and a label at each face."""
 
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.images_cv import shrink
 
+_LONGEST_NAME = 255  # bytes, on most file systems
 _LONGEST = 2048  # pixels of a copy's longest side
 # by label, RGB; told apart by the colour-blind too
 _COLOURS = {"male": (0, 114, 178), "female": (213, 94, 0)}
@@ -38,7 +40,9 @@ def save_annotated(folder: pathlib.Path, name: str, image: np.ndarray, rows: Seq
     """Writes `draw_faces` as a JPEG below a folder, under the picture's name; never outside the folder."""
     parts = [part for part in pathlib.PurePosixPath(name).parts if part not in ("/", "..")]
     path = folder.joinpath(*parts)
-    path = path if path.suffix.lower() in (".jpg", ".jpeg") else path.with_name(f"{path.name}.jpg")
+    if path.suffix.lower() not in (".jpg", ".jpeg"):
+        longer = path.with_name(f"{path.name}.jpg")
+        path = longer if len(os.fsencode(longer.name)) <= _LONGEST_NAME else path.with_suffix(".jpg")
     _, encoded = cv2.imencode(".jpg", draw_faces(image, rows)[..., ::-1])
     with atomic_path(path) as partial:
         partial.write_bytes(encoded.tobytes())

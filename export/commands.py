@@ -8,6 +8,7 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
+from export.output_path import checked_output
 from export.packaged import DEFAULT, MODEL_KINDS, model_path
 from export.score_config import ScoreConfig
 from gender_tfds.command_line import FAULT, SOME_ERRORS, Command
@@ -92,11 +93,17 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         raise UserError(
             "INPUTS is required: a directory of pictures, a picture, a .txt file with paths, a pattern, or -"
         )
-    if policy.histogram and not policy.histogram.lower().endswith(".png"):
-        raise UserError(f"--histogram={policy.histogram} does not end in .png")
+    if policy.histogram:
+        checked_output("histogram", policy.histogram, ".png")
     if policy.annotated_dir and not config.finds_faces:
         raise UserError(
             f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
+        )
+    around = [one for one in inputs if policy.annotated_dir and pathlib.Path(one).is_dir()]
+    if inside := [one for one in around if _is_below(policy.annotated_dir, one)]:
+        raise UserError(
+            f"--annotated_dir={policy.annotated_dir} lies in {inside[0]}, whose pictures are scored: so would be the"
+            " copies; give a folder elsewhere"
         )
     limit_pixels(config.max_pixels)
     if policy.runner:
@@ -104,16 +111,20 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
     return _score_here(policy, config, inputs)
 
 
+def _is_below(folder: str | None, other: str) -> bool:
+    return pathlib.Path(str(folder)).resolve().is_relative_to(pathlib.Path(other).resolve())
+
+
 def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:
     from export.listing import Listing
     from export.predictor import identify, predictor_of_thread
     from export.score import score_listing, summarize_complete
     from export.scorer import Scorer
-    from export.writers import StdoutWriter, TableWriter
+    from export.writers import StdoutWriter, TableWriter, partial_of
 
     listing, columns = Listing(inputs, follow_links=policy.follow_links), config.table_columns()
     output = pathlib.Path(policy.output)
-    if policy.output != STDOUT and output.is_file() and policy.resume:
+    if policy.output != STDOUT and policy.resume and output.is_file() and not partial_of(output).exists():
         summary = summarize_complete(output, config, listing)
         log.info("%s is complete; nothing to resume.", output)
         return _finish(policy, summary)
@@ -132,6 +143,8 @@ def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> 
         writer.finish()
     if listing.others:
         log.info("Files that are no pictures by their suffix, and get no row: %d.", listing.others)
+    if listing.links:
+        log.info("Links to folders, which are not followed without --follow_links: %d.", listing.links)
     log.info("%s: %s. %s", "Scored" if policy.output == STDOUT else output, summary.line(), of_thread().note)
     return _finish(policy, summary)
 
@@ -181,5 +194,6 @@ SCORE = Command(
     example="gender-score photos --output=predictions.csv --summary",
     settings=(ScorePolicy, ScoreConfig),
     main=_score,
+    never_resumed=("--runner", f"--output={STDOUT}"),
 )
 export, score = EXPORT.run, SCORE.run

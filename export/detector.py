@@ -78,6 +78,7 @@ class FaceDetector:
             raise UserError(f"--detector_model={model} is not a file; give YuNet's .onnx file")
         try:
             self._network = cv2.FaceDetectorYN.create(str(model), "", (320, 320), threshold, _SAME, _CANDIDATES)
+            self._network.detect(np.zeros((320, 320, 3), np.uint8))  # another network fails only here
         except cv2.error as error:
             raise UserError(f"--detector_model={model} is not YuNet's .onnx file, or damaged") from error
 

@@ -55,6 +55,7 @@ class Listing:
         self.inputs = list(inputs)
         self.follow_links = follow_links
         self.others = 0  # files in directories, seen so far, that are no pictures by their suffix
+        self.links = 0  # links to folders, seen so far, that were not followed
         for one in self.inputs:
             if one != STDIN and not os.path.lexists(one) and not glob.has_magic(one):
                 raise UserError(
@@ -70,7 +71,7 @@ class Listing:
         return STDIN not in self.inputs
 
     def __iter__(self) -> Iterator[Picture]:
-        found, self.others = False, 0
+        found, self.others, self.links = False, 0, 0
         for one in self.inputs:
             for picture in self._of_input(one):
                 found = True
@@ -92,8 +93,11 @@ class Listing:
                 if not os.path.isdir(path):
                     yield Picture(path, path)
         elif one.lower().endswith(_LIST_SUFFIX):
-            with open(one, "rb") as file:
-                yield from (Picture(path, path) for path in _paths(file))
+            try:
+                with open(one, "rb") as file:
+                    yield from (Picture(path, path) for path in _paths(file))
+            except OSError as error:
+                raise UserError(f"{one} can't be read ({error.strerror}); give a list of pictures") from error
         else:
             yield Picture(one, one)
 
@@ -123,6 +127,8 @@ class Listing:
                 # a link to a folder that led here would never end
                 if not is_link or (self.follow_links and real not in above):
                     yield from self._of_folder(path, prefix + name, (*above, real))
+                elif not self.follow_links:
+                    self.links += 1
             elif pathlib.PurePath(name).suffix.lower() not in SUFFIXES:
                 self.others += 1
             else:

@@ -2,10 +2,9 @@
 
 import dataclasses
 import logging
-import os
-import pathlib
 from typing import TYPE_CHECKING
 
+from export.output_path import checked_output
 from export.packaged import MODEL_KINDS
 from gender_tfds.command_line import Command
 from gender_tfds.field_flags import setting
@@ -44,7 +43,7 @@ class BenchmarkPolicy:
 
 def _benchmark(policy: BenchmarkPolicy) -> None:
     outputs = {
-        name: _checked(name, getattr(policy, name), suffix)
+        name: checked_output(name, getattr(policy, name), suffix)
         for name, suffix in (("output", ".csv"), ("plot", ".png"))
         if getattr(policy, name)
     }
@@ -78,20 +77,6 @@ def _benchmark(policy: BenchmarkPolicy) -> None:
     if "plot" in outputs:
         title = f"{pictures.what}; each bar the median of {policy.rounds} processes, from lowest to highest"
         benchmark_table.plot(table, outputs["plot"], title, policy.batch_size)
-
-
-def _checked(flag: str, value: str, suffix: str) -> pathlib.Path:
-    """Returns the path of an output, told before anything is measured if it can't be one."""
-    path = pathlib.Path(value).expanduser()
-    if path.suffix != suffix:
-        raise UserError(f"--{flag}={value} does not end in {suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--{flag}={value} can't be written ({error.strerror}); give another path") from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UserError(f"--{flag}={value} can't be written; give another path")
-    return path
 
 
 def labelled_pictures(policy: BenchmarkPolicy) -> "Pictures":

@@ -1,5 +1,6 @@
 """Score a stream of pictures: rows in the order of the listing, whatever is wrong with a picture."""
 
+import contextlib
 import pathlib
 import threading
 from collections.abc import Iterator
@@ -87,6 +88,7 @@ def _count_beside(listing: Listing, bar: tqdm.tqdm) -> None:
         return
 
     def count() -> None:
-        bar.total = sum(1 for _ in Listing(listing.inputs, follow_links=listing.follow_links))
+        with contextlib.suppress(UserError):  # which the scoring tells
+            bar.total = sum(1 for _ in Listing(listing.inputs, follow_links=listing.follow_links))
 
     threading.Thread(target=count, daemon=True).start()

@@ -12,7 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from export.listing import SUFFIXES, Listing, Picture
-from export.predictor import TFLitePredictor, predictor_of_thread
+from export.predictor import TFLitePredictor, load_predictor, predictor_of_thread
 from export.records import Records, is_parquet, parquet_row, parquet_schema, records_of
 from export.score_config import ScoreConfig
 from export.scorer import CHUNK, Scorer, read_file
@@ -50,6 +50,7 @@ def score_on_beam(
     """
     path = pathlib.PurePath(output)
     records = records_of(path, config.table_columns())
+    load_predictor(model)  # fails here, with one sentence, and not in a worker
     content = model.read_bytes() if model.suffix == ".tflite" else None
     pipeline = _make_pipeline(runner, options)
     parquet = is_parquet(path)

@@ -61,6 +61,9 @@ class ScoreConfig:
                 f"--scaled_decoding is for pictures that are cropped faces; --detector={self.detector} chooses by"
                 " itself how large it decodes a photo"
             )
+        for name in ("detector_model", "detector_threshold"):
+            if not self.finds_faces and getattr(self, name) != getattr(type(self), name):
+                raise UserError(f"--{name}={getattr(self, name)} needs --detector=yunet")
         for column in self.columns:
             if column not in EXTRA_COLUMNS or self.columns.count(column) > 1:
                 raise UserError(

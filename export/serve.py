@@ -1,5 +1,6 @@
 """The HTTP interface: this project's own, TensorFlow Serving's and KServe's, over one service."""
 
+import json
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,14 @@ from gender_tfds.faces import GENDERS
 
 MODEL = "gender"
 _RETRY_AFTER = "1"  # seconds
+
+
+class Answer(JSONResponse):
+    """JSON in ASCII: what a client sent, and is told again, need not have a UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        """Returns the body."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def make_app(service_of: Callable[[], Service], limits: Limits, web_dir: str | None = None) -> ASGIApp:
@@ -46,12 +55,12 @@ def make_app(service_of: Callable[[], Service], limits: Limits, web_dir: str | N
     async def refused(request: Request, error: RefusedError) -> Response:
         # what is left of a body is not read: the connection can't be used again
         headers = {"Connection": "close"} if error.status in (408, 413) else None
-        return JSONResponse({"error": str(error)}, error.status, headers)
+        return Answer({"error": str(error)}, error.status, headers)
 
     @app.exception_handler(OverloadedError)
     async def overloaded(request: Request, error: OverloadedError) -> Response:
         headers = {"Retry-After": _RETRY_AFTER, "Connection": "close"}
-        return JSONResponse({"error": "too many pictures wait; try again"}, 503, headers)
+        return Answer({"error": "too many pictures wait; try again"}, 503, headers)
 
     if web_dir:
         app.mount("/", StaticFiles(directory=web_dir, html=True))  # after all routes, which it would hide
@@ -73,7 +82,7 @@ def _add_own_routes(app: FastAPI, limits: Limits) -> None:
         errors = [prediction["error"] for prediction in predictions if prediction["error"]]
         if len(errors) == len(predictions):
             answer["error"] = errors[0]
-        return JSONResponse(answer, 422 if "error" in answer else 200)
+        return Answer(answer, 422 if "error" in answer else 200)
 
     @app.get("/metrics", **describe("metrics"))
     async def metrics(request: Request) -> Response:
@@ -89,24 +98,22 @@ def _add_tensorflow_serving(app: FastAPI, limits: Limits) -> None:
     async def predict(request: Request) -> Response:
         encoded = incoming.instances(await incoming.read_json(request, limits.max_body, limits.timeout))
         predictions = await _all_scored(request, encoded)
-        return JSONResponse(
-            {"predictions": [{name: row[name] for name in ("p_female", "gender")} for row in predictions]}
-        )
+        return Answer({"predictions": [{name: row[name] for name in ("p_female", "gender")} for row in predictions]})
 
     @app.get(f"/v1/models/{MODEL}", **describe("tensorflow_serving_status"))
     async def status() -> Response:
         state = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-        return JSONResponse({"model_version_status": [state]})
+        return Answer({"model_version_status": [state]})
 
 
 def _add_kserve(app: FastAPI, limits: Limits) -> None:
     @app.get("/v2/health/live", **describe("live"))
     async def live() -> Response:
-        return JSONResponse({"live": True})
+        return Answer({"live": True})
 
     @app.get("/v2/health/ready", **describe("ready"))
     async def ready() -> Response:
-        return JSONResponse({"ready": True})
+        return Answer({"ready": True})
 
     @app.get(f"/v2/models/{MODEL}", **describe("kserve_model"))
     async def metadata(request: Request) -> Response:
@@ -119,7 +126,7 @@ def _add_kserve(app: FastAPI, limits: Limits) -> None:
             side: [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in some]
             for side, some in tensors.items()
         }
-        return JSONResponse({"name": MODEL, "versions": ["1"], "platform": "gender-serve", **told})
+        return Answer({"name": MODEL, "versions": ["1"], "platform": "gender-serve", **told})
 
     @app.post(f"/v2/models/{MODEL}/infer", **describe("kserve_infer"))
     async def infer(request: Request) -> Response:
@@ -142,7 +149,7 @@ def _add_kserve(app: FastAPI, limits: Limits) -> None:
         answer = {"model_name": MODEL, "model_version": "1", "outputs": outputs}
         if "id" in content:
             answer["id"] = content["id"]
-        return JSONResponse(answer)
+        return Answer(answer)
 
 
 async def _all_scored(request: Request, pictures: list[bytes] | np.ndarray) -> list[dict[str, Any]]:

@@ -148,6 +148,8 @@ def _end_with_parent() -> None:
 
 def _supervise(options: ServerOptions, listening: socket.socket, workers: int, announce: Callable[[], None]) -> None:
     """Keeps that many workers alive, and hands on the signals it gets."""
+    from prometheus_client.multiprocess import mark_process_dead  # which reads the environment that `serve` has set
+
     context = multiprocessing.get_context("spawn")  # TensorFlow and LiteRT have threads, which a fork would lose
     stopping = False
 
@@ -156,7 +158,7 @@ def _supervise(options: ServerOptions, listening: socket.socket, workers: int, a
         process.start()
         return process
 
-    running = [start() for _ in range(workers)]
+    running: list[multiprocessing.process.BaseProcess] = []
 
     def hand_on(number: int, frame: object) -> None:
         nonlocal stopping
@@ -167,14 +169,18 @@ def _supervise(options: ServerOptions, listening: socket.socket, workers: int, a
 
     previous = {number: signal.signal(number, hand_on) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
+        running.extend(start() for _ in range(workers) if not stopping)
         announce()
         while not stopping:
             multiprocessing.connection.wait([process.sentinel for process in running], timeout=1)
             for place, process in enumerate(running):
                 if not process.is_alive() and not stopping:
                     log.error("A worker ended with status %s; another one starts.", process.exitcode)
+                    if process.pid:
+                        mark_process_dead(process.pid)
                     running[place] = start()
-        for process in running:
+        for process in running:  # also one that was being started as the signal came
+            process.terminate()
             process.join()
     finally:
         for number, handler in previous.items():

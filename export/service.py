@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from export.batching import Batcher
 from export.looker import Looker
 from export.predictor import Predictor, identify, load_predictor
+from export.requests_http import RefusedError
 from export.score_config import DETECTORS, ScoreConfig
 from gender_tfds.run_folder import Prediction
 from gender_tfds.threads import available_processors
@@ -135,6 +136,7 @@ class Service:
 
         Raises:
           OverloadedError: so many pictures wait already that these would be over `max_queue`.
+          RefusedError: 413, they are more than `max_queue` by themselves.
         """
         with self._admitted_to_queue(len(encoded)):
             metadata = self.model.predictor.metadata
@@ -195,6 +197,8 @@ class Service:
 
     @contextlib.contextmanager
     def _admitted_to_queue(self, number: int) -> Iterator[None]:
+        if number > self._max_queue:
+            raise RefusedError(413, f"{number} pictures are more than can wait here; send {self._max_queue} or fewer")
         if self._admitted + number > self._max_queue:
             raise OverloadedError
         self._admitted += number

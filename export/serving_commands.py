@@ -43,6 +43,10 @@ def _serve(policy: ServePolicy) -> None:
         raise UserError(
             'FastAPI and uvicorn are not installed; install them with pip install "gender-classifier[serve]"'
         )
+    if policy.max_body > policy.max_memory:
+        raise UserError(
+            f"--max_body={policy.max_body} is over --max_memory={policy.max_memory}: none so large would fit"
+        )
     limit_pixels(policy.max_pixels)
     from export.serve_process import ServerOptions, serve
 

@@ -28,6 +28,8 @@ OF_OTHERS = {
     **{f"@litertjs/core/wasm/{name}": f"litert/wasm/{name}" for name in (*_WASM, *_COMPATIBLE_WASM)},
     "@mediapipe/face_detection/face_detection_full_range.tflite": DETECTOR,
 }
+THIRD_PARTY = "THIRD_PARTY.txt"
+_PAGE = {MODEL, CONFIG, THIRD_PARTY, "index.html"}  # what tells a page from other folders
 _OURS = (".html", ".js", ".css", ".svg")
 _SERVERS_OWN = "docs.html"  # gender-serve's
 
@@ -54,7 +56,10 @@ def assemble(node_modules: str | os.PathLike, model: str | os.PathLike, output_d
     if model.suffix != ".tflite" or not model.is_file():
         raise UserError(f"--model={model} is not a .tflite file; give one that gender-export wrote")
     TFLitePredictor(model)  # fails here, with one sentence, and not in a browser
-    if output_dir.exists() and not (output_dir / CONFIG).is_file() and any(output_dir.iterdir()):
+    if output_dir.is_file():
+        raise UserError(f"--output_dir={output_dir} is a file; give a folder")
+    there = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else set()
+    if there and not there >= _PAGE:  # a run folder too has a config.json
         raise UserError(f"--output_dir={output_dir} holds something else than a page; give another folder")
     try:
         with atomic_path(output_dir) as partial:
@@ -62,7 +67,7 @@ def assemble(node_modules: str | os.PathLike, model: str | os.PathLike, output_d
             _copy(node_modules, partial)
             shutil.copyfile(model, partial / MODEL)
             (partial / CONFIG).write_text(json.dumps(make_config(model), indent=2) + "\n", encoding="utf-8")
-            (partial / "THIRD_PARTY.txt").write_text(_third_party(node_modules), encoding="utf-8")
+            (partial / THIRD_PARTY).write_text(_third_party(node_modules), encoding="utf-8")
     except OSError as error:
         raise UserError(f"--output_dir={output_dir} can't be written ({error.strerror}); give another") from error
 

@@ -11,10 +11,15 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from export.records import CsvRecords, is_parquet, no_table, parquet_row, parquet_schema, records_of, whole_rows
-from gender_tfds.atomic_files import atomic_path, write_text
+from gender_tfds.atomic_files import atomic_path
 from gender_tfds.user_error import UserError
 
 _PARQUET_ROWS = 50_000  # that are in memory at once
+
+
+def partial_of(path: pathlib.Path) -> pathlib.Path:
+    """Returns where the rows of a table are until it is complete."""
+    return path.with_name(f"{path.name}.partial")
 
 
 class TableWriter:
@@ -47,7 +52,7 @@ class TableWriter:
         if path.is_dir():
             raise UserError(f"--output={path} is a directory; give the path of a table in it")
         self.path = path
-        self.partial = path.with_name(f"{path.name}.partial")
+        self.partial = partial_of(path)
         self._settings = path.with_name(f"{path.name}.partial.settings")  # outlives a kill, as the rows do
         self._columns = columns
         self._records = records_of(path, columns)
@@ -149,13 +154,14 @@ class TableWriter:
         self._file.write(self._records.header)
         self._file.flush()
         # after the rows: killed in between, there are none that these settings would not be true of
-        write_text(self._settings, begun_with)
+        with atomic_path(self._settings) as partial:
+            partial.write_bytes(os.fsencode(begun_with))  # a model's name may be of any bytes
 
     def _check_begun_with(self, begun_with: str) -> None:
         self._file.seek(0)
         if self._file.read(len(self._records.header)) != self._records.header or not self._settings.is_file():
             raise no_table(self.partial)
-        if (begun := self._settings.read_text()) != begun_with:
+        if (begun := os.fsdecode(self._settings.read_bytes())) != begun_with:
             raise UserError(
                 f"--resume: {self.partial} was begun with {begun}, not with {begun_with}; give that, or start again by"
                 " --overwrite"

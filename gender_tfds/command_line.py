@@ -33,6 +33,7 @@ class Command:
       settings: dataclasses whose fields, made by `setting`, are the flags.
       main: takes an instance of each class in `settings`; returns an exit status or None for 0.
       presets: folder of flag files for `--preset=NAME`.
+      never_resumed: beginnings of arguments with which nothing is gone on with, though there is a flag `--resume`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Command:
     settings: Sequence[type]
     main: Callable[..., int | None]
     presets: pathlib.Path | None = None
+    never_resumed: tuple[str, ...] = ()
 
     def run(self, argv: Sequence[str] | None = None) -> int:
         """Parses flags, runs `main`, and returns the exit status; prints a user's mistake as one sentence.
@@ -178,7 +180,8 @@ class Command:
         return files + rest
 
     def _go_on(self, argv: Sequence[str]) -> str:
-        if not any(field.name == "resume" for field in self._fields()):
+        never = any(_with_underscores(argument).startswith(self.never_resumed) for argument in argv)
+        if never or not any(field.name == "resume" for field in self._fields()):
             return shlex.join([self.name, *argv])
         kept = [argument for argument in argv if argument.partition("=")[0] not in ("--resume", "--overwrite")]
         return shlex.join([self.name, *kept, "--resume"])

@@ -1,13 +1,14 @@
-"""A disk that is full or can't be written is told in a sentence, from whatever library the error comes."""
+"""A disk that is full, or a place that can't be used, is told in a sentence, from whatever library the error comes."""
 
 import errno
 import os
 
 _FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_PLACES = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 def disk_fault(error: BaseException | None) -> str | None:
-    """Returns a sentence about an error that comes from a full or read-only disk; None for another.
+    """Returns a sentence about an error of a full or read-only disk, or of a path that can't be used; None for another.
 
     Libraries in C++ raise errors of their own without a number: they are known by the system's words in them.
     """
@@ -20,4 +21,12 @@ def disk_fault(error: BaseException | None) -> str | None:
         if getattr(error, "errno", None) == number or words in str(error):
             path = getattr(error, "filename", None) or "a file"
             return f"{path} can't be written ({words}); make room or give another folder, and give the command again"
-    return disk_fault(error.__cause__ or error.__context__)
+    if isinstance(error, OSError) and error.filename and error.errno in _PLACES:
+        return f"{os.fsdecode(error.filename)} can't be used ({error.strerror}); give another path, or mend this one"
+    return _disk_fault_before(error)
+
+
+def _disk_fault_before(error: BaseException) -> str | None:
+    before = error.__cause__ or error.__context__
+    # a place that was tried before is not why this error came
+    return None if isinstance(before, OSError) and before.errno in _PLACES else disk_fault(before)

@@ -1,4 +1,4 @@
-/** Reads the archive that gender-export appends to a model: see `_append_metadata` in export/tflite.py. */
+/** Reads the archive that gender-export appends to a model: see `append_files` in export/associated_files.py. */
 
 const END_OF_DIRECTORY = 0x06054b50;
 const ENTRY = 0x02014b50;

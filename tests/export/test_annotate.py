@@ -48,6 +48,7 @@ def test_a_large_photo_is_made_smaller():
         ("../../c.jpg", "c.jpg"),
         ("/etc/d.jpeg", "etc/d.jpeg"),
         ("e", "e.jpg"),
+        (f"{'f' * 249}.png", f"{'f' * 249}.jpg"),
     ],
 )
 def test_copies_lie_below_their_folder(tmp_path, name, written):

@@ -1,5 +1,6 @@
 """gender-export and gender-score as typed: exit statuses, one sentence for a mistake, nothing heavy for nothing."""
 
+import contextlib
 import csv
 import dataclasses
 import itertools
@@ -8,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 
@@ -80,6 +82,9 @@ def test_scoring_with_errors_ends_with_3(command, pictures, capsys):
         ({"--input": ""}, "INPUTS is required"),
         ({"--model": ""}, "is a folder without a SavedModel"),
         ({"--output": ""}, "is a directory"),
+        ({"--histogram": "/dev/null/h.png"}, "--histogram=/dev/null/h.png can't be written ("),
+        ({"--histogram": "h.jpg"}, "--histogram=h.jpg does not end in .png"),
+        ({"--detector_threshold": "0.5"}, "--detector_threshold=0.5 needs --detector=yunet"),
         ({"--output": "table.xls"}, "ends in none of .csv, .jsonl, .parquet"),
         ({"--input": "/nowhere"}, "gender-score: /nowhere does not exist; give a directory"),
         ({"--input": "EMPTY"}, "holds no picture; a picture ends in"),
@@ -194,6 +199,39 @@ def test_a_complete_table_needs_no_resuming(command, capsys):
     assert commands.score([*line(command), "--resume"]) == 0
     assert "is complete; nothing to resume" in sentence(capsys.readouterr())
     assert pathlib.Path(command["--output"]).read_bytes() == before
+
+
+def test_an_interrupted_replacement_is_gone_on_with_though_the_old_table_is_whole(command, capsys):
+    output = pathlib.Path(command["--output"])
+    assert commands.score(line(command)) == 0
+    before = output.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("export.writers.TableWriter.finish", mock.Mock(side_effect=KeyboardInterrupt))
+        assert commands.score([*line(command), "--overwrite", "--min_confidence=1"]) == 130
+    assert output.read_bytes() == before
+    assert commands.score([*line(command), "--min_confidence=1", "--resume"]) == 0
+    assert {row["gender"] for row in rows(command["--output"])} == {"undecided"}
+    assert [path.name for path in output.parent.iterdir()] == ["table.csv"]
+
+
+def test_copies_of_photos_do_not_lie_among_them(command, pictures, capsys):
+    flags = ["--detector=yunet", f"--annotated_dir={pictures / 'copies'}"]
+    assert commands.score([*line(command), *flags]) == 2
+    assert "whose pictures are scored: so would be the copies" in sentence(capsys.readouterr())
+
+
+def test_an_empty_folder_is_one_sentence_on_a_terminal_too(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code = "import sys; from export.commands import score; sys.exit(score())"
+    flags = line(command | {"--input": str(tmp_path / "empty")})
+    reader, terminal = os.openpty()
+    done = subprocess.run([sys.executable, "-c", code, *flags], stderr=terminal, check=False)
+    os.close(terminal)
+    with contextlib.suppress(OSError):  # the other end is gone
+        told = os.read(reader, 100_000).decode()
+    assert done.returncode == 2
+    assert "holds no picture" in told
+    assert "Traceback" not in told
 
 
 def run_in_a_process(name: str, *argv: str) -> subprocess.CompletedProcess:

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from export import detector
@@ -148,6 +149,17 @@ def test_what_is_no_detector_is_one_sentence(tmp_path, content, told):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=told):
+        FaceDetector(path)
+
+
+def test_another_network_is_no_detector(tmp_path):
+    path = tmp_path / "other.onnx"
+    pixels, out = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 320, 320]) for name in ("in", "out")
+    )
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["in"], ["out"])], "other", [pixels], [out])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 11)], ir_version=8), path)
+    with pytest.raises(UserError, match="is not YuNet's"):
         FaceDetector(path)
 
 

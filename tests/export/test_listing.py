@@ -105,7 +105,9 @@ def test_links_inside_are_followed_and_those_that_lead_out_are_told(tree, tmp_pa
     (tree / "round.jpg").symlink_to("round.jpg")
     (tree / "folder").symlink_to(tmp_path / "outside")
     (tree / "sub" / "up").symlink_to("..")
-    errors = {picture.name: picture.error for picture in Listing([str(tree)])}
+    listing = Listing([str(tree)])
+    errors = {picture.name: picture.error for picture in listing}
+    assert listing.links == 2
     told = {name: error for name, error in errors.items() if error}
     assert told == {"out.jpg": "a link out of the folder; --follow_links reads it"}
     assert set(errors) == {*NAMES, "in.jpg", "out.jpg", "nowhere.jpg", "round.jpg"}
@@ -138,8 +140,10 @@ def test_a_folder_that_cannot_be_listed_is_a_row_and_the_outermost_a_mistake(tre
         (["{}/empty.jpg"], "holds no picture; a picture ends in"),
         (["{}/*.png"], "holds no picture"),
         (["-", "-"], "given twice"),
+        (["{}/dangling.txt"], r"dangling.txt can't be read \(No such file or directory\)"),
     ],
 )
 def test_a_mistake_is_told(tree, inputs, told):
+    (tree / "dangling.txt").symlink_to("nowhere")
     with pytest.raises(UserError, match=told):
         list(Listing([one.format(tree) for one in inputs]))

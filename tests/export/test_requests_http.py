@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import tracemalloc
 
 import hypothesis
 import numpy as np
@@ -120,6 +121,16 @@ def test_kserves_inputs_are_pixels_or_encoded_pictures():
     assert incoming.infer_input({"inputs": [encoded]}, 4) == [b"x"]
 
 
+def test_one_long_text_among_many_takes_no_memory_of_its_length_times_their_number():
+    tracemalloc.start()
+    try:
+        with pytest.raises(RefusedError):
+            incoming.infer_input(_input(data=["a" * 10_000, *[""] * 9_999]), 4)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -139,6 +150,8 @@ def test_kserves_inputs_are_pixels_or_encoded_pictures():
         _input(data=[256] * 96),
         _input(data=[-1] * 96),
         _input(data=["a"] * 96),
+        _input(data=[True] * 96),
+        _input(data=[[1] * 48, [1] * 47]),
         _input(data=[1] * 97),
         _input(name="image_bytes", datatype="BYTES", shape=[2], data=["eA=="]),
         _input(name="image_bytes", datatype="BYTES", shape=[1], data=[1]),

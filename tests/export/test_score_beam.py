@@ -83,6 +83,7 @@ def test_every_format(artefacts, pictures, local, tmp_path, suffix):
         (["--resume"], "--resume is not for --runner"),
         (["--output=-"], "--output is required with --runner"),
         (["--output=table.txt"], "ends in none of"),
+        (["--model=/nowhere.tflite"], "--model=/nowhere.tflite does not exist"),
         (["--runner=NoRunner"], "--runner=NoRunner"),
         (["gs://bucket/*.jpg"], "give local inputs or remote patterns, not both"),
     ],

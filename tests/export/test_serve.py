@@ -93,6 +93,10 @@ def test_tensorflow_servings_interface(server, session, test_faces, expected):
     assert status["state"] == "AVAILABLE"
 
 
+# a shape that the refusal repeats, and that no UTF-8 can
+LONE_SURROGATE = b'{"inputs": [{"name": "images", "datatype": "UINT8", "shape": "\\ud800", "data": [1]}]}'
+
+
 def test_kserves_interface(server, session, test_faces, expected):
     model = session.get(f"{server.url}/v2/models/gender").json()
     assert model["inputs"][1] == {"name": "images", "datatype": "UINT8", "shape": [-1, 32, 32, 3]}
@@ -102,8 +106,8 @@ def test_kserves_interface(server, session, test_faces, expected):
         {"name": "image_bytes", "shape": [2], "datatype": "BYTES", "data": [_b64(data) for data in test_faces[:2]]},
     ]
     for way in ways:
-        answer = session.post(f"{server.url}/v2/models/gender/infer", json={"id": "7", "inputs": [way]}).json()
-        assert answer["id"] == "7"
+        answer = session.post(f"{server.url}/v2/models/gender/infer", json={"id": "\ud800", "inputs": [way]}).json()
+        assert answer["id"] == "\ud800"
         p_female, gender = answer["outputs"]
         assert (p_female["name"], p_female["shape"]) == ("p_female", [2])
         np.testing.assert_allclose(p_female["data"], expected[:2], atol=1e-6)
@@ -120,6 +124,8 @@ def test_kserves_interface(server, session, test_faces, expected):
         ("/v1/models/gender:predict", b"{", 400),
         ("/v2/models/gender/infer", b"[]", 400),
         ("/v2/models/gender/infer", b'{"id": 1, "inputs": []}', 400),
+        ("/v2/models/gender/infer", b'{"id": "\\ud800", "inputs": []}', 400),
+        ("/v2/models/gender/infer", LONE_SURROGATE, 400),
         ("/nothing", b"", 404),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from export import service
+from export.requests_http import RefusedError
 from export.service import Model, OverloadedError, Service
 from gender_tfds.user_error import UserError
 
@@ -31,7 +32,7 @@ def test_a_row_for_each_picture_in_order_and_a_reason_where_there_is_none(artefa
 
 def test_pictures_over_the_queue_are_refused_and_the_place_is_free_again(artefacts, test_faces):
     async def work(running):
-        with pytest.raises(OverloadedError):
+        with pytest.raises(RefusedError, match="5 pictures are more than can wait here; send 4 or fewer"):
             await running.score(list("abcde"), test_faces[:5], 0.0)
         both = await asyncio.gather(
             running.score(list("abc"), test_faces[:3], 0.0),

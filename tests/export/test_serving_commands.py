@@ -28,3 +28,8 @@ def test_without_the_extra_it_is_told(monkeypatch, capsys):
     monkeypatch.setattr(serving_commands.importlib.util, "find_spec", lambda name: None)
     assert serving_commands.serve([]) == 2
     assert 'pip install "gender-classifier[serve]"' in capsys.readouterr().err
+
+
+def test_a_body_that_would_never_fit_is_told_at_the_start(capsys):
+    assert serving_commands.serve(["--max_body=2000", "--max_memory=1000"]) == 2
+    assert "--max_body=2000 is over --max_memory=1000" in capsys.readouterr().err

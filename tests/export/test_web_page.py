@@ -60,6 +60,12 @@ def test_an_earlier_page_is_replaced_and_anything_else_is_not(packages, artefact
     with pytest.raises(UserError, match=r"photos holds something else than a page; give another folder$"):
         assemble(packages, model, tmp_path / "photos")
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a.jpg"]
+    (tmp_path / "photos" / CONFIG).touch()  # as a run folder has one
+    with pytest.raises(UserError, match="holds something else than a page"):
+        assemble(packages, model, tmp_path / "photos")
+    with pytest.raises(UserError, match=r"a.jpg is a file; give a folder$"):
+        assemble(packages, model, tmp_path / "photos" / "a.jpg")
+    assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The table of predictions has no name before it is complete, outlives a kill, and overwrites nothing unasked."""
 
 import io
+import os
 import pathlib
 import sys
 import types
@@ -163,6 +164,12 @@ def test_a_table_begun_with_something_else_is_not_gone_on_with(tmp_path):
     with pytest.raises(UserError, match="was begun with one model, not with another model"):
         write(path, ROWS[2:], resume=True, begun_with="another model")
     assert len(write(path, ROWS[2:], resume=True, begun_with="one model")) == 2
+
+
+def test_a_model_may_have_a_name_of_any_bytes(tmp_path):
+    path, name = tmp_path / "table.csv", os.fsdecode(b"model \xff.tflite")
+    write(path, ROWS[:2], finish=False, begun_with=name)
+    assert len(write(path, ROWS[2:], resume=True, begun_with=name)) == 2
 
 
 def test_two_processes_do_not_write_one_table(tmp_path):

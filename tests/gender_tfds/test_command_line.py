@@ -278,6 +278,12 @@ def test_what_was_begun_anew_is_gone_on_with_without_beginning_anew(capsys):
     assert capsys.readouterr().err == "gender-x: interrupted; to go on: gender-x --resume\n"
 
 
+def test_where_nothing_can_be_gone_on_with_it_is_begun_anew(capsys):
+    never = Command("gender-x", "does", "gender-x", (Both,), _stop, never_resumed=("--overwrite",))
+    assert never.run(["--overwrite"]) == 130
+    assert capsys.readouterr().err == "gender-x: interrupted; to go on: gender-x --overwrite\n"
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
 def test_a_full_disk_is_one_sentence_and_2_and_another_fault_stays_one(command, capsys, number):
     def main_with(error):

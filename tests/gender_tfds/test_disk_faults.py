@@ -17,6 +17,17 @@ def test_the_systems_own_error_is_told_with_its_file(number):
     )
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG])
+def test_a_place_that_cannot_be_used_is_told_and_one_that_was_tried_before_is_not(number):
+    words = os.strerror(number)
+    error = OSError(number, words, "a/b.png")
+    assert disk_fault(error) == f"a/b.png can't be used ({words}); give another path, or mend this one"
+    later = KeyError("x")
+    later.__context__ = error
+    assert disk_fault(later) is None
+    assert disk_fault(OSError(number, words)) is None  # of no path
+
+
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device /dev/full")  # noqa: PTH110
 
 
