@@ -2,7 +2,7 @@
 
     python benchmarks/serve.py MODEL.tflite FOLDER [--seconds=20] [--workers=1]
 
-Loopback only. In turns, three rounds: an in-process loop of decode and invoke with as many threads as the server has
+Loopback only. In turns, five rounds: an in-process loop of decode and invoke with as many threads as the server has
 workers, and the server under 64 connections that post one picture after another. Then 200 connections, of which a tenth
 send what is no picture, too much, or too slowly.
 """
@@ -143,7 +143,7 @@ def main() -> None:
     log = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / "gender-serve-benchmark.log"  # noqa: S108
     server = Server(flags.model, flags.workers, log)
     shares = []
-    for _ in range(3):
+    for _ in range(5):
         possible = limit(flags.model, pictures, flags.workers, flags.seconds / 4)
         counts, times = asyncio.run(load(server.port, pictures, expected, 64, flags.seconds, 0))
         shares.append(len(times) / flags.seconds / possible)

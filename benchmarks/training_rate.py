@@ -1,6 +1,6 @@
 """Claim: training waits for nothing but arithmetic: as fast as Keras on arrays, and as on one batch that stays.
 
-    python benchmarks/training_rate.py DATA_DIR [--presets=seed,fast,device,wide] [--rounds=5]
+    python benchmarks/training_rate.py DATA_DIR [--presets=seed,fast,device,wide] [--rounds=5] [--seconds=4]
 
 DATA_DIR holds the built utkface. Of each preset, with its augmentation, on UTKFace alone and without a teacher, three
 runs of `fit` of the same model take turns: on the pipeline's cached epochs, on the same faces as arrays in memory, and
@@ -27,8 +27,6 @@ from trainer.input_pipeline import count_faces, make_train_dataset
 from trainer.models import build_model, make_training_model
 from trainer.objective import Objective
 
-SECONDS = 4  # of each run
-
 
 def settings(preset: str, dataset: str = "utkface") -> TrainConfig:
     """Returns a preset's settings, for one data set, without a teacher, at the full size of the pictures."""
@@ -37,7 +35,7 @@ def settings(preset: str, dataset: str = "utkface") -> TrainConfig:
     return dataclasses.replace(config, dataset=dataset, dataset_weights=(), teacher=(), start_size=0, epochs=1000)
 
 
-def _fits(preset: str, data_dir: str) -> dict[str, Callable[[], Any]]:
+def _fits(preset: str, data_dir: str, seconds: float) -> dict[str, Callable[[], Any]]:
     config = settings(preset)
     builders = [open_built("utkface", data_dir)]
     counts = count_faces(builders, config.folds("train"))
@@ -49,7 +47,7 @@ def _fits(preset: str, data_dir: str) -> dict[str, Callable[[], Any]]:
     model.fit(resident, steps_per_epoch=1, verbose=0)
     begin = time.perf_counter()
     model.fit(resident, steps_per_epoch=5, verbose=0)
-    steps = min(len(batches), max(10, round(5 * SECONDS / (time.perf_counter() - begin))))
+    steps = min(len(batches), max(10, round(5 * seconds / (time.perf_counter() - begin))))
     arrays = [np.concatenate([batch[column] for batch in batches[:steps]]) for column in (0, 1)]
     own = {"steps_per_epoch": steps, "verbose": 0}
     return {
@@ -65,10 +63,11 @@ def main() -> None:
     parser.add_argument("data_dir")
     parser.add_argument("--presets", default="seed,fast,device,wide")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="of each run, ten steps at least")
     flags = parser.parse_args()
     ratios = Ratios()
     for preset in flags.presets.split(","):
-        fits = _fits(preset, flags.data_dir)
+        fits = _fits(preset, flags.data_dir, flags.seconds)
         for fit in fits.values():
             fit()
         for _ in range(flags.rounds):
