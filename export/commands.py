@@ -99,20 +99,18 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         raise UserError(
             f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
         )
-    around = [one for one in inputs if policy.annotated_dir and pathlib.Path(one).is_dir()]
-    if inside := [one for one in around if _is_below(policy.annotated_dir, one)]:
-        raise UserError(
-            f"--annotated_dir={policy.annotated_dir} lies in {inside[0]}, whose pictures are scored: so would be the"
-            " copies; give a folder elsewhere"
-        )
+    if policy.annotated_dir:
+        copies = pathlib.Path(policy.annotated_dir).resolve()
+        for one in inputs:
+            if pathlib.Path(one).is_dir() and copies.is_relative_to(pathlib.Path(one).resolve()):
+                raise UserError(
+                    f"--annotated_dir={policy.annotated_dir} lies in {one}, whose pictures are scored: so would be the"
+                    " copies; give a folder elsewhere"
+                )
     limit_pixels(config.max_pixels)
     if policy.runner:
         return _score_on_beam(policy, config, inputs, policy.runner)
     return _score_here(policy, config, inputs)
-
-
-def _is_below(folder: str | None, other: str) -> bool:
-    return pathlib.Path(str(folder)).resolve().is_relative_to(pathlib.Path(other).resolve())
 
 
 def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:

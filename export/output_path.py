@@ -18,7 +18,7 @@ def checked_output(flag: str, value: str, suffix: str) -> pathlib.Path:
       UserError: it has another, or can't be written.
     """
     path = pathlib.Path(value).expanduser()
-    if path.suffix != suffix:
+    if path.suffix.lower() != suffix:
         raise UserError(f"--{flag}={value} does not end in {suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -143,11 +143,12 @@ def infer_input(content: dict[str, Any], image_size: int) -> list[bytes] | np.nd
             pixels = np.array(data, dtype=object)  # of texts NumPy's own would be as long as the longest, each
         except ValueError as error:
             raise RefusedError(400, "the lists in the data are not of equal lengths") from error
-        if any(isinstance(value, list) for value in pixels.flat):
+        kinds = set(map(type, pixels.flat))
+        if list in kinds:
             raise RefusedError(400, "the lists in the data are not of equal lengths")
         if not isinstance(shape, list) or shape[1:] != wanted or shape[:1] != [pixels.size // (3 * image_size**2)]:
             raise RefusedError(400, f"images is of shape {shape} where [n, {', '.join(map(str, wanted))}] is taken")
-        if not all(type(value) is int and 0 <= value <= 255 for value in pixels.flat):
+        if kinds != {int} or pixels.min() < 0 or pixels.max() > 255:
             raise RefusedError(400, "the data of images are not whole numbers from 0 to 255")
         if pixels.size != int(np.prod(shape)):
             raise RefusedError(400, f"images has {pixels.size} numbers where its shape {shape} needs others")

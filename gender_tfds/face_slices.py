@@ -12,7 +12,7 @@ from gender_tfds import faces
 AGE_BANDS = (0, 4, 10, 18, 30, 45, 60, 75)
 MIN_SLICE = 30  # a slice of fewer faces is marked and not ranked: its rate says too little
 BOTH = "age and ethnicity"
-INFANTS = "0-3"  # the name of the first band
+INFANTS = f"{AGE_BANDS[0]}-{AGE_BANDS[1] - 1}"  # the name of the first band
 
 
 def rate_interval(hits: int, n: int) -> list[float]:

@@ -222,7 +222,7 @@ def evaluate_workdir(
     reading.check_split(builder, split)
     model = load_classifier(workdir / run_folder.MODEL)
     own, folds = config.datasets[0], own_folds(config, dataset, split)
-    if not is_of_run(record, builder) and dataset in config.datasets:
+    if dataset in config.datasets and not is_of_run(record, builder):
         log.warning(
             "The run in %s was trained on another build of %s than that in %s: some of these faces may be among those"
             " that it was trained on.",

@@ -93,16 +93,15 @@ def build_model(config: TrainConfig) -> keras.Model:
 
 def _load_at_size(path: str, config: TrainConfig) -> keras.Model:
     model = load_classifier(keras_file(path))
-    resized = {}
-    for size in (config.image_size, config.start_size or config.image_size):
+    for size in dict.fromkeys((config.start_size or config.image_size, config.image_size)):
         try:
-            resized[size] = at_size(model, size)
+            resized = at_size(model, size)
         except ValueError as error:
             own = model.input_shape[1]
             raise UserError(
                 f"--init_from={path} takes no pictures of {size} pixels; its own are of --image_size={own}"
             ) from error
-    return resized[config.image_size]
+    return resized
 
 
 def at_size(model: keras.Model, size: int) -> keras.Model:

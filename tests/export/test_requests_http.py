@@ -151,6 +151,7 @@ def test_one_long_text_among_many_takes_no_memory_of_its_length_times_their_numb
         _input(data=[-1] * 96),
         _input(data=["a"] * 96),
         _input(data=[True] * 96),
+        _input(data=[[]], shape=[0, 4, 4, 3]),
         _input(data=[[1] * 48, [1] * 47]),
         _input(data=[1] * 97),
         _input(name="image_bytes", datatype="BYTES", shape=[2], data=["eA=="]),
