@@ -192,6 +192,6 @@ SCORE = Command(
     example="gender-score photos --output=predictions.csv --summary",
     settings=(ScorePolicy, ScoreConfig),
     main=_score,
-    never_resumed=("--runner", f"--output={STDOUT}"),
+    resumable=lambda policy, config: policy.output != STDOUT and not policy.runner,
 )
 export, score = EXPORT.run, SCORE.run

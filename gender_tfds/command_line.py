@@ -33,7 +33,7 @@ class Command:
       settings: dataclasses whose fields, made by `setting`, are the flags.
       main: takes an instance of each class in `settings`; returns an exit status or None for 0.
       presets: folder of flag files for `--preset=NAME`.
-      never_resumed: beginnings of arguments with which nothing is gone on with, though there is a flag `--resume`.
+      resumable: takes the same; whether `--resume`, where there is such a flag, goes on after an interruption.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Command:
     settings: Sequence[type]
     main: Callable[..., int | None]
     presets: pathlib.Path | None = None
-    never_resumed: tuple[str, ...] = ()
+    resumable: Callable[..., bool] = lambda *settings: True
 
     def run(self, argv: Sequence[str] | None = None) -> int:
         """Parses flags, runs `main`, and returns the exit status; prints a user's mistake as one sentence.
@@ -53,6 +53,7 @@ class Command:
         argv = list(sys.argv[1:] if argv is None else argv)
         show_log()
         previous = signal.signal(signal.SIGTERM, _terminate)
+        settings = None
         try:
             if {"--help", "-h", "-help"} & set(argv):
                 print(self.help())
@@ -62,13 +63,14 @@ class Command:
 
                 print(f"{self.name} {version('gender-classifier')}")
                 return DONE
-            return self.main(*self.parse(argv)) or DONE
+            settings = self.parse(argv)
+            return self.main(*settings) or DONE
         except UserError as error:
             print(f"{self.name}: {error}", file=sys.stderr)
             return USER_ERROR
         except KeyboardInterrupt as interrupt:
             number = signal.SIGTERM if isinstance(interrupt, _Terminated) else signal.SIGINT
-            print(f"{self.name}: interrupted; to go on: {self._go_on(argv)}", file=sys.stderr)
+            print(f"{self.name}: interrupted; to go on: {self._go_on(argv, settings)}", file=sys.stderr)
             return 128 + number
         except Exception as error:
             if not (told := disk_fault(error)):
@@ -179,9 +181,10 @@ class Command:
             files.append(f"--flagfile={path}")
         return files + rest
 
-    def _go_on(self, argv: Sequence[str]) -> str:
-        never = any(_with_underscores(argument).startswith(self.never_resumed) for argument in argv)
-        if never or not any(field.name == "resume" for field in self._fields()):
+    def _go_on(self, argv: Sequence[str], settings: Sequence[Any] | None) -> str:
+        """Returns the command to give next; `settings` is None if it was interrupted before they were known."""
+        resumes = any(field.name == "resume" for field in self._fields())
+        if settings is None or not resumes or not self.resumable(*settings):
             return shlex.join([self.name, *argv])
         kept = [argument for argument in argv if argument.partition("=")[0] not in ("--resume", "--overwrite")]
         return shlex.join([self.name, *kept, "--resume"])

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 from unittest import mock
@@ -212,6 +213,18 @@ def test_an_interrupted_replacement_is_gone_on_with_though_the_old_table_is_whol
     assert commands.score([*line(command), "--min_confidence=1", "--resume"]) == 0
     assert {row["gender"] for row in rows(command["--output"])} == {"undecided"}
     assert [path.name for path in output.parent.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "resumed"), [(["--output=t.csv"], True), (["--output=-"], False), ([], False), (["--runner=R"], False)]
+)
+def test_only_a_table_in_a_file_is_told_to_be_resumed(pictures, monkeypatch, capsys, flags, resumed):
+    monkeypatch.setattr("export.commands._score_here", mock.Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("export.commands._score_on_beam", mock.Mock(side_effect=KeyboardInterrupt))
+    argv = [str(pictures), *flags]
+    assert commands.score(argv) == 130
+    again = shlex.join(["gender-score", *argv, *(["--resume"] if resumed else [])])
+    assert sentence(capsys.readouterr()) == f"gender-score: interrupted; to go on: {again}"
 
 
 def test_copies_of_photos_do_not_lie_among_them(command, pictures, capsys):

@@ -279,7 +279,7 @@ def test_what_was_begun_anew_is_gone_on_with_without_beginning_anew(capsys):
 
 
 def test_where_nothing_can_be_gone_on_with_it_is_begun_anew(capsys):
-    never = Command("gender-x", "does", "gender-x", (Both,), _stop, never_resumed=("--overwrite",))
+    never = Command("gender-x", "does", "gender-x", (Both,), _stop, resumable=lambda both: not both.overwrite)
     assert never.run(["--overwrite"]) == 130
     assert capsys.readouterr().err == "gender-x: interrupted; to go on: gender-x --overwrite\n"
 
