@@ -150,14 +150,15 @@ class Training:
         return model
 
     def _teachers(self) -> list[keras.Model]:
-        size = self.config.image_size
-        teachers = [load_classifier(keras_file(path)) for path in self.config.teacher]
+        config = self.config
+        teachers = [load_classifier(keras_file(path)) for path in config.teacher]
         sizes = sorted({teacher.input_shape[1] for teacher in teachers})
-        if sizes and (max(*sizes, size) > 2 * min(*sizes, size) or self.config.start_size):
+        own = [config.start_size, config.image_size] if config.start_size else [config.image_size]
+        if sizes and max(*sizes, *own) > 2 * min(*sizes, *own):
+            start = f" --start_size={config.start_size}" if config.start_size else ""
             raise UserError(
-                f"--teacher={','.join(self.config.teacher)} take pictures of {', '.join(map(str, sizes))} pixels and"
-                f" the model of --image_size={size}; the largest may be twice as large as the smallest, without"
-                " --start_size"
+                f"--teacher={','.join(config.teacher)} take pictures of {', '.join(map(str, sizes))} pixels and the"
+                f" model of{start} --image_size={config.image_size}; the largest may be twice as large as the smallest"
             )
         return [with_precision(teacher, self.precision) for teacher in teachers]
 

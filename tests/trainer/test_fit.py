@@ -99,6 +99,17 @@ def test_a_teacher_changes_what_is_learnt_and_must_fit(train, trained_run, tmp_p
         train("other", image_size=80, teacher=both)
 
 
+def test_a_model_on_growing_pictures_is_taught_by_one_of_the_full_size(train, tmp_path):
+    build_model(TINY).save(tmp_path / "teacher.keras")
+    growing = GROWING | {"mixup": 0.0, "epochs": 3}
+    alone = _history(train("alone", **growing))
+    taught = _history(train("taught", **growing, teacher=(str(tmp_path / "teacher.keras"),)))
+    assert list(taught["image_size"]) == list(alone["image_size"]) == [32, 32, 48]
+    assert (taught["loss"] != alone["loss"]).all()
+    with pytest.raises(UserError, match="pictures of 48 pixels and the model of --start_size=32 --image_size=96"):
+        train("other", image_size=96, start_size=32, teacher=(str(tmp_path / "teacher.keras"),))
+
+
 def test_every_kind_of_balance_trains_and_says_what_an_epoch_shows(train, caplog):
     caplog.set_level("INFO")
     losses = {}
