@@ -6,12 +6,10 @@ from typing import Any
 
 from gender_tfds import faces
 from gender_tfds.field_flags import setting
-from gender_tfds.packaged_models import DATA, KERAS_KINDS, is_packaged, keras_file
-from gender_tfds.saved_run import dataset_name
+from gender_tfds.packaged_models import KERAS_KINDS, keras_file
 from gender_tfds.user_error import UserError
 from trainer.architectures import ARCHITECTURES, check_model
-
-_UNSEEN = set(faces.SPLIT_FOLDS["test"])  # folds of no face that a packaged model was trained or chosen on
+from trainer.lineage import check_unseen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,18 +180,11 @@ class TrainConfig:
         if cache_dir and self.cache != "disk":
             raise UserError(f"--cache_dir={cache_dir} needs --cache=disk; --cache={self.cache} does not use it")
         self._check_lists()
-        known = {dataset_name(dataset) for dataset in self.datasets}
         for name, path in [("init_from", self.init_from or ""), *(("teacher", path) for path in self.teacher)]:
-            if not path:
-                continue
-            if not keras_file(path).is_file():
+            if path and not keras_file(path).is_file():
                 raise UserError(f"--{name}={path} is not a file; give {KERAS_KINDS}")
-            if is_packaged(path) and known & set(DATA) and not set(self.folds("test")) <= _UNSEEN:
-                raise UserError(
-                    f"--{name}={path} was trained on the folds of {' and '.join(DATA)} that are not their test split:"
-                    f" judge on --test_folds={','.join(map(str, sorted(_UNSEEN)))}, or start from another model"
-                )
         check_model(self)
+        check_unseen(self)
         return self
 
     def _check_lists(self) -> None:

@@ -20,7 +20,7 @@ from gender_tfds.saved_run import data_note, load_classifier, load_record, load_
 from gender_tfds.user_error import UserError
 from trainer import calibration, explain, judgement_plots, metrics, mistakes, model_card, report, slices
 from trainer.config import TrainConfig
-from trainer.evaluations import evaluation_folder, is_of_run, own_folds
+from trainer.evaluations import evaluation_folder, is_of_run, own_folds, saw_test
 from trainer.input_pipeline import make_eval_dataset
 from trainer.plots import GALLERY
 
@@ -229,6 +229,10 @@ def evaluate_workdir(
             *(workdir, dataset, reading.resolve_data_dir(data_dir or record["data_dir"])),
         )
         own, folds = "", None
+    if split == "test" and saw_test(record, dataset):
+        log.warning(
+            "The run in %s, or a model it came from, has seen faces of this test split of %s.", workdir, dataset
+        )
     folder = evaluation_folder(workdir, own, dataset, split)
     judgement = Judgement(
         workdir=workdir,

@@ -6,7 +6,9 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from gender_tfds import faces, reading, run_folder
+from gender_tfds.saved_run import dataset_name, dataset_names
 from trainer.config import TrainConfig
+from trainer.lineage import seen_by_record
 
 
 def own_folds(config: TrainConfig, dataset: str, split: str) -> tuple[int, ...] | None:
@@ -18,6 +20,12 @@ def is_of_run(record: dict[str, Any], builder: tfds.core.DatasetBuilder) -> bool
     """Returns whether a run was trained on this very build of a data set."""
     parts = record["data"].get("parts", [record["data"]])
     return reading.fingerprint(builder)["sha256"] in [part["sha256"] for part in parts]
+
+
+def saw_test(record: dict[str, Any], dataset: str) -> bool:
+    """Returns whether a run, or a model it came from, has seen faces of the test split of a data set not its own."""
+    seen = seen_by_record(record).get(dataset_name(dataset), ())
+    return dataset not in dataset_names(record) and not set(seen).isdisjoint(faces.SPLIT_FOLDS["test"])
 
 
 def evaluation_folder(workdir: pathlib.Path, own: str, dataset: str, split: str) -> pathlib.Path:

@@ -20,6 +20,7 @@ from gender_tfds.folder_lock import LOCK
 from gender_tfds.saved_run import is_run, load_record
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
+from trainer.lineage import seen_by_run
 
 _VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless")
 _OWN = {
@@ -79,6 +80,7 @@ def make_record(
         "settings": config.to_json(),
         "architecture": architecture,
         "data": data,
+        "seen": seen_by_run(config),
         "data_dir": data_dir,
         "device": device,
         "precision": precision,
