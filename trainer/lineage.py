@@ -43,7 +43,7 @@ def seen_by_run(config: "TrainConfig") -> Seen:
 def seen_by_record(record: dict[str, Any]) -> Seen:
     """Returns the same of a run that was begun, by the content of its `config.json`.
 
-    A run of version 1.3 or older tells its own settings alone, one of the first versions not even its folds.
+    A run of a version before 1.4 tells its own settings alone, one of the first versions not even its folds.
     """
     test_folds = record["settings"].get("test_folds", faces.SPLIT_FOLDS["test"])
     return record.get("seen") or _own(dataset_names(record), test_folds)
