@@ -107,7 +107,7 @@ def test_lost_predictions_of_a_part_are_one_sentence(own_copy, data_dir):
         (dataclasses.replace(SMALL, learning_rate=0.1), 2, "--learning_rate=0.1"),
         (SMALL, 3, "--folds=3 does not divide"),
         (dataclasses.replace(SMALL, test_folds=("4",)), 2, "--test_folds=4 is for a single run"),
-        (dataclasses.replace(SMALL, dataset="utkface", init_from="device"), 5, "--init_from=device has seen faces of utkface"),
+        (dataclasses.replace(SMALL, dataset="utkface", init_from="device"), 5, "--init_from=device has seen faces"),
     ],
 )
 def test_another_cross_validation_is_not_gone_on_with(own_copy, data_dir, config, folds, named):
