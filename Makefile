@@ -219,7 +219,8 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 
 # ---- The packaged models, in export/models and, to train on from, gender_tfds/models: the preset wide teaches small,
 # both teach taught, taught and small teach device, taught and device teach a first round of best, and that and device a
-# second one, which is `accurate`. Hours on two cores; interrupted, the same command goes on.
+# second one, which is `accurate` (whose own first round had other settings: LOG.md). Hours on two
+# cores; interrupted, the same command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models
@@ -237,8 +238,8 @@ model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FA
 	@$(call train_model,small) --teacher=$(call trained,wide)
 	@$(call train_model,taught) --init_from=$(call trained,wide) --teacher=$(call trained,wide),$(call trained,small)
 	@$(call train_model,device) --init_from=$(call trained,small) --teacher=$(call trained,taught),$(call trained,small)
-	@$(call train_model,best,round) --init_from=$(call trained,taught) --teacher=$(call trained,taught),$(call trained,device)
-	@$(call train_model,best) --init_from=$(call trained,round) --teacher=$(call trained,round),$(call trained,device) --seed=1
+	@$(call train_model,best,best_first) --init_from=$(call trained,taught) --teacher=$(call trained,taught),$(call trained,device)
+	@$(call train_model,best) --init_from=$(call trained,best_first) --teacher=$(call trained,best_first),$(call trained,device) --seed=1
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/best --output_dir=$(MODEL_RUN)/best/artefacts --formats=int8
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/device --output_dir=$(MODEL_RUN)/device/artefacts --formats=int8,float32
 	@cp $(MODEL_RUN)/best/artefacts/model_int8.tflite $(MODEL_FILES)/gender_accurate_int8.tflite

@@ -153,7 +153,7 @@ class Training:
         config = self.config
         teachers = [load_classifier(keras_file(path)) for path in config.teacher]
         sizes = sorted({teacher.input_shape[1] for teacher in teachers})
-        own = [config.start_size, config.image_size] if config.start_size else [config.image_size]
+        own = (config.start_size or config.image_size, config.image_size)
         if sizes and max(*sizes, *own) > 2 * min(*sizes, *own):
             start = f" --start_size={config.start_size}" if config.start_size else ""
             raise UserError(

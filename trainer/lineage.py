@@ -23,7 +23,7 @@ def check_unseen(config: "TrainConfig") -> None:
     judged = set(config.folds("test"))
     for flag, path in _sources(config):
         seen = _seen_by_file(path)
-        for name in dict.fromkeys(map(dataset_name, config.datasets)):
+        for name in map(dataset_name, config.datasets):
             if not judged & set(seen.get(name, ())):
                 continue
             unseen = ",".join(str(fold) for fold in range(faces.NUM_FOLDS) if fold not in seen[name])
