@@ -15,12 +15,15 @@ import statistics
 import tempfile
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import keras
 import tensorflow as tf
+from keras import layers
 from training_rate import settings
 
 import trainer.fit
+import trainer.models
 from trainer.config import TrainConfig
 from trainer.models import make_training_model
 from trainer.train import prepare_training
@@ -32,6 +35,8 @@ FACTORS: dict[str, dict[str, Any]] = {
     "teacher": {"teacher": ("device",), "teacher_weight": 0.7},
     "teachers": {"teacher": ("accurate", "device"), "teacher_weight": 0.7},
     "sam": {},
+    "squeezed": {},
+    "silu": {},
     "mixup": {"mixup": 0.2},
     "erasing": {"erasing": 0.25},
     "dropout": {"dropout": 0.2},
@@ -40,9 +45,8 @@ FACTORS: dict[str, dict[str, Any]] = {
     "no_geometry": {"rotation": 0.0, "zoom": 0.0, "translation": 0.0},
     "no_colour": {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0},
     "blur": {"blur": 0.4},
-    "half_rate": {"learning_rate": 0.001},
-    "twice_rate": {"learning_rate": 0.004},
-    "four_times_rate": {"learning_rate": 0.008},
+    "half_rate": {"learning_rate": 0.002},
+    "twice_rate": {"learning_rate": 0.008},
     "no_decay": {"weight_decay": 0.0},
     "constant_rate": {"schedule": "constant"},
     "sgd": {"optimizer": "sgd", "learning_rate": 0.05, "weight_decay": 5e-4},
@@ -53,6 +57,7 @@ FACTORS: dict[str, dict[str, Any]] = {
     "fairface_too": {"dataset": "utkface,fairface"},
     "twice_epochs": {"epochs": 20},
 }
+_convolution, _activation = trainer.models._convolution, layers.Activation
 RADIUS = 0.05  # of SAM, Foret et al. 2021, https://arxiv.org/abs/2010.01412
 
 
@@ -87,11 +92,37 @@ def _sharpness_aware(*arguments: Any) -> keras.Model:
     return SharpnessAware(model.input, model.output, name=model.name)
 
 
+def _squeezed(config: TrainConfig) -> keras.Model:
+    """A `resnet` whose blocks weigh their channels: Hu et al. 2017, https://arxiv.org/abs/1709.01507."""
+
+    def gated(x: keras.KerasTensor, filters: int, gamma: str = "ones", **options: Any) -> keras.KerasTensor:
+        y = _convolution(x, filters, gamma=gamma, **options)
+        if gamma == "ones":  # not the last of a block
+            return y
+        weights = layers.GlobalAveragePooling2D(keepdims=True)(y)
+        weights = layers.Dense(max(8, filters // 8), activation="relu")(weights)
+        return layers.Multiply()([y, layers.Dense(filters, activation="sigmoid")(weights)])
+
+    with mock.patch.object(trainer.models, "_convolution", gated):
+        return trainer.models.resnet(config)
+
+
+def _silu(config: TrainConfig) -> keras.Model:
+    """A `resnet` with SiLU in the place of ReLU."""
+
+    def silu(name: str) -> keras.Layer:
+        return _activation("silu" if name == "relu" else name)
+
+    with mock.patch.object(layers, "Activation", silu):
+        return trainer.models.resnet(config)
+
+
 def measure(factor: str, config: TrainConfig, data_dir: str) -> tuple[float, float]:
     """Returns the lowest validation cross-entropy of a training, and the accuracy at that epoch."""
     keras.backend.clear_session()
     trainer.fit.make_training_model = _sharpness_aware if factor == "sam" else make_training_model
-    with tempfile.TemporaryDirectory() as folder:
+    network = {"squeezed": _squeezed, "silu": _silu}.get(factor, trainer.models.resnet)
+    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(trainer.models.MODELS, resnet=network):
         training, _ = prepare_training(config, data_dir, None)
         history = training.run(pathlib.Path(folder)).progress.history
     best = min(history, key=lambda row: row["val_cross_entropy"])

@@ -83,7 +83,10 @@ def _export(policy: ExportPolicy) -> int | None:
 
     results = export_run(policy.workdir, policy.output_dir, policy.formats, data_dir=policy.data_dir)
     log.info("Artefacts are in %s.", policy.output_dir)
-    return FAULT if any("refused" in result for result in results.values()) else None
+    refused = sum("refused" in result for result in results.values())
+    if not refused:
+        return None
+    return SOME_ERRORS if refused < len(results) else FAULT
 
 
 def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:

@@ -130,8 +130,8 @@ class Command:
         lines += [
             *indented("--help, --version", "print this, or the version, and exit"),
             "",
-            "Exit status: 0 done, 1 a fault of the program, 2 a user's mistake, 3 done but some rows hold errors,",
-            "130 or 143 interrupted.",
+            "Exit status: 0 done, 1 a fault of the program, 2 a user's mistake, 3 done but for some rows or",
+            "artefacts, each with its reason, 130 or 143 interrupted.",
         ]
         return "\n".join(lines)
 

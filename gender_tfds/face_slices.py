@@ -19,7 +19,8 @@ def rate_interval(hits: int, n: int) -> list[float]:
     """Returns the 95 % Wilson score interval of a rate, [low, high]; of nothing, [0, 1]."""
     if not n:
         return [0.0, 1.0]
-    interval = scipy.stats.binomtest(hits, n).proportion_ci(method="wilson")
+    # of a rate that was expected no p-value is looked for, which takes five times as long as the interval
+    interval = scipy.stats.binomtest(hits, n, hits / n).proportion_ci(method="wilson")
     return [float(interval.low), float(interval.high)]
 
 

@@ -315,22 +315,25 @@ def test_exporting_ends_with_0(run, data_dir, tmp_path, capsys):
     assert "Artefacts are in" in capsys.readouterr().err
 
 
-def test_a_refused_artefact_ends_with_1_and_says_why(run, data_dir, tmp_path, monkeypatch, capsys):
-    def swapped(model, path, metadata, calibration):
-        import keras
+def _swapped(model, path, metadata, calibration):
+    import keras
 
-        inputs = keras.Input(model.input_shape[1:])
-        tflite.emit_tflite(keras.Model(inputs, 1 - model(inputs)), path, metadata)
+    inputs = keras.Input(model.input_shape[1:])
+    tflite.emit_tflite(keras.Model(inputs, 1 - model(inputs)), path, metadata)
 
-    monkeypatch.setitem(export_model.EMITTERS, "float32", (swapped, *EMITTERS["float32"][1:]))
-    flags = {"--workdir": str(run), "--output_dir": str(tmp_path / "out"), "--formats": "float32,float16"}
-    assert commands.export(line({**flags, "--data_dir": str(data_dir)})) == 1
+
+@pytest.mark.parametrize(
+    ("formats", "status", "published"),
+    [("float32,float16", 3, ["model_float16.tflite"]), ("float32", 1, [])],
+)
+def test_a_refused_artefact_is_told_by_its_reason_and_the_status(
+    formats, status, published, run, data_dir, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(export_model.EMITTERS, "float32", (_swapped, *EMITTERS["float32"][1:]))
+    flags = {"--workdir": str(run), "--output_dir": str(tmp_path / "out"), "--formats": formats}
+    assert commands.export(line({**flags, "--data_dir": str(data_dir)})) == status
     assert "float32: refused, nothing written: p_female differs by" in capsys.readouterr().err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        ".lock",
-        "export.json",
-        "model_float16.tflite",
-    ]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "export.json", *published]
     results = json.loads((tmp_path / "out" / "export.json").read_text())
     assert results["float32"]["refused"].startswith("p_female differs by")
 
