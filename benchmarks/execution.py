@@ -18,6 +18,8 @@ from training_rate import settings
 
 from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.threads import available_processors
+from trainer.distribution import shared_by
+from trainer.division import Workers
 
 STEPS = 8
 TWICE = str(2 * available_processors())
@@ -28,6 +30,7 @@ CHANGES = {
     "8 steps": ({"steps_per_execution": 8}, {}),
     "1 thread an operation": ({}, {"TF_NUM_INTRAOP_THREADS": "1"}),
     "1 operation at a time": ({}, {"TF_NUM_INTEROP_THREADS": "1"}),
+    "2 virtual devices": ({"devices": 2}, {}),
     "twice the cores": ({}, {"TF_NUM_INTRAOP_THREADS": TWICE, "TF_NUM_INTEROP_THREADS": TWICE}),
 }
 CHILD = """
@@ -38,14 +41,17 @@ print(measure(sys.argv[2], **json.loads(sys.argv[3])))
 """
 
 
-def measure(preset: str, precision: str = "float32", steps_per_execution: int = 1) -> float:
+def measure(preset: str, precision: str = "float32", steps_per_execution: int = 1, devices: int = 1) -> float:
     """Returns the seconds of `STEPS` steps on one batch, after as many that are not counted."""
     config = settings(preset)
+    virtual = [tf.config.LogicalDeviceConfiguration()] * devices
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], virtual)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.batch_size, config.image_size, config.image_size, 3), np.uint8)
     labels = rng.integers(0, 2, (config.batch_size, 2)).astype(np.float32)
     resident = tf.data.Dataset.from_tensors((images, labels)).repeat()
-    model = make_fitted(config, precision, augmented=True, steps_per_execution=steps_per_execution)
+    with shared_by(Workers(devices, 1, 0)):
+        model = make_fitted(config, precision, augmented=True, steps_per_execution=steps_per_execution)
     return seconds_of(model, resident, STEPS)
 
 

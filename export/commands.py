@@ -76,6 +76,9 @@ def _export(policy: ExportPolicy) -> int | None:
     if not policy.workdir or not policy.output_dir:
         missing = "output_dir" if policy.workdir else "workdir"
         raise UserError(f"--{missing} is required, unless --describe is given; gender-export --help tells")
+    from gender_tfds.saved_run import load_run
+
+    load_run(pathlib.Path(policy.workdir).expanduser())  # a mistake is told before ten seconds of imports
     # the converter is TensorFlow's, also for a run that was trained on JAX
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with without_native_noise():

@@ -28,15 +28,15 @@ def resolve_data_dir(data_dir: str | None) -> str:
     return str(pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().absolute())
 
 
-def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    """Returns the builder of a data set that `tfds build` has built.
+def find_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    """Returns the builder of a data set that `tfds build` has built; `open_built` looks at what it built, too.
 
     Args:
       name: of the data set, `utkface` or `name:version`.
       data_dir: where it was built; TFDS' default if None.
 
     Raises:
-      UserError: it is not there, is damaged, lacks a shard or a part of one, or has another schema.
+      UserError: it is not there, or its description is damaged.
     """
     where = resolve_data_dir(data_dir)
     build = shards.build_command(name, where)
@@ -44,7 +44,7 @@ def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
         # read from its files: the code that built it is not needed, and `tfds.builder` would take the code's schema,
         # whatever was built, in a process that has imported it
         parsed, options = tfds.core.naming.parse_builder_name_kwargs(name, data_dir=where)
-        builder = tfds.core.read_only_builder.builder_from_files(parsed.name, **options)
+        return tfds.core.read_only_builder.builder_from_files(parsed.name, **options)
     except tfds.core.DatasetNotFoundError as error:
         raise UserError(f"there is no data set {name!r} in {where}; build it with `{build}`") from error
     except Exception as error:  # TFDS raises whatever a damaged file leads to
@@ -53,6 +53,15 @@ def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
             f"the data set {name!r} can't be opened in {where} ({reason}); if it is damaged, remove it and build it"
             f" again with `{build}`"
         ) from error
+
+
+def open_built(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    """Returns the builder of `find_built`, of faces that can be read.
+
+    Raises:
+      UserError: it is not there, is damaged, lacks a shard or a part of one, or has another schema.
+    """
+    builder = find_built(name, data_dir)
     features = builder.info.features
     if "label" not in features or list(getattr(features["label"], "names", [])) != list(faces.GENDERS):
         raise UserError(f"the data set {name!r} has no label with the classes {', '.join(faces.GENDERS)}")

@@ -65,8 +65,18 @@ class TunePolicy(TrainPolicy):
     )
 
 
+def _look(config: TrainConfig, policy: TrainPolicy) -> None:
+    """Tells of settings that exclude each other, and of data that are not there, before ten seconds of imports."""
+    from gender_tfds.reading import find_built
+
+    config.checked(policy.cache_dir)
+    for name in config.datasets:
+        find_built(name, policy.data_dir)
+
+
 def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> None:
     prepare_backend()
+    _look(config, policy)
     with without_native_noise():
         from trainer import processes
         from trainer.train import train_and_evaluate
@@ -87,6 +97,7 @@ def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
     prepare_backend()
+    _look(config, policy)
     with without_native_noise():
         from trainer.cross_validate import cross_validate
 
@@ -114,6 +125,7 @@ def _tune(config: TrainConfig, policy: TunePolicy) -> None:
     if importlib.util.find_spec("optuna") is None:
         raise UserError('Optuna is not installed; install it with pip install "gender-classifier[tune]"')
     prepare_backend()
+    _look(config, policy)
     with without_native_noise():
         from trainer.tune import tune
 

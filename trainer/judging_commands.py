@@ -12,6 +12,7 @@ from gender_tfds.field_flags import setting
 from gender_tfds.folder_lock import locked
 from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.run_folder import THRESHOLD
+from gender_tfds.saved_run import load_run
 from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
 
@@ -61,6 +62,7 @@ class DataPolicy:
 
 def _evaluate(policy: EvaluatePolicy) -> None:
     prepare_backend()
+    load_run(pathlib.Path(policy.workdir).expanduser())  # a mistake is told before ten seconds of imports
     with without_native_noise():
         from trainer.evaluate import evaluate_workdir
 
@@ -85,6 +87,8 @@ def _compare(policy: ComparePolicy) -> None:
                 write_text(folder / cross_set.FILE, table.to_csv(index=False))
         return
     prepare_backend()
+    for run in runs:
+        load_run(run)  # a mistake is told before ten seconds of imports
     with without_native_noise():
         from trainer import compare
 
@@ -102,12 +106,13 @@ def _data(policy: DataPolicy) -> None:
     if policy.predictions and not pathlib.Path(policy.predictions).is_file():
         raise UserError(f"--predictions={policy.predictions} is not a file; give a table of gender-cross-validate")
     prepare_backend()
+    from gender_tfds import reading, shards
+
+    builder = reading.open_built(policy.dataset, policy.data_dir)  # a mistake is told before ten seconds of imports
     with without_native_noise():
-        from gender_tfds import reading, shards
         from trainer import data_overview
         from trainer.evaluate import read_table
 
-    builder = reading.open_built(policy.dataset, policy.data_dir)
     with shards.told([builder]):
         faces = data_overview.read_faces(builder)
     errors = None

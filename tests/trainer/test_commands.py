@@ -24,6 +24,28 @@ def test_help_comes_without_loading_tensorflow():
     assert "gender-train --dataset=utkface" in result.stdout
 
 
+def test_what_is_not_there_is_told_without_loading_tensorflow(tmp_path):
+    nowhere = tmp_path / "nowhere"
+    data = ["--dataset=utkface", f"--data_dir={nowhere}"]
+    lines = [
+        *((f"c.{name}", [*data, f"--workdir={tmp_path / 'run'}"]) for name in ("train", "cross_validate", "tune")),
+        ("j.data", [*data, f"--output_dir={tmp_path / 'out'}"]),
+        ("j.evaluate", [f"--workdir={nowhere}"]),
+        ("j.compare", [str(nowhere), str(tmp_path)]),
+        ("e.export", [f"--workdir={nowhere}", f"--output_dir={tmp_path / 'out'}"]),
+    ]
+    runs = ", ".join(f"({run}, {line})" for run, line in lines)
+    script = (
+        "import sys; from trainer import commands as c, judging_commands as j; from export import commands as e;"
+        f"print([run(line) for run, line in ({runs})], {{'tensorflow', 'keras'}} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == f"{[2] * len(lines)} set()\n"
+    told = result.stderr.splitlines()
+    assert [str(nowhere) in line for line in told] == [True] * len(lines)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_packaged_preset_is_read_and_the_command_line_wins(preset):
     config, policy, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=77"])
