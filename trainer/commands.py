@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import logging
+import os
 import pathlib
 
 from gender_tfds.command_line import Command
@@ -12,6 +13,7 @@ from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.judging_commands import tell_judgement
+from trainer.run_state import CROSS_VALIDATION, RUN, SEARCH, check_workdir
 
 log = logging.getLogger(__name__)
 
@@ -65,18 +67,21 @@ class TunePolicy(TrainPolicy):
     )
 
 
-def _look(config: TrainConfig, policy: TrainPolicy) -> None:
-    """Tells of settings that exclude each other, and of data that are not there, before ten seconds of imports."""
+def _look(config: TrainConfig, policy: TrainPolicy, kind: str) -> None:
+    """Tells of mistakes in the settings, the data's place and the workdir before ten seconds of imports."""
     from gender_tfds.reading import find_built
 
     config.checked(policy.cache_dir)
+    if os.environ["KERAS_BACKEND"] != "jax":  # with it another process of this very training may have begun the run
+        workdir = pathlib.Path(policy.workdir).expanduser()
+        check_workdir(workdir, kind, resume=policy.resume, overwrite=policy.overwrite)
     for name in config.datasets:
         find_built(name, policy.data_dir)
 
 
 def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> None:
     prepare_backend()
-    _look(config, policy)
+    _look(config, policy, RUN)
     with without_native_noise():
         from trainer import processes
         from trainer.train import train_and_evaluate
@@ -97,7 +102,7 @@ def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
     prepare_backend()
-    _look(config, policy)
+    _look(config, policy, CROSS_VALIDATION)
     with without_native_noise():
         from trainer.cross_validate import cross_validate
 
@@ -125,7 +130,7 @@ def _tune(config: TrainConfig, policy: TunePolicy) -> None:
     if importlib.util.find_spec("optuna") is None:
         raise UserError('Optuna is not installed; install it with pip install "gender-classifier[tune]"')
     prepare_backend()
-    _look(config, policy)
+    _look(config, policy, SEARCH)
     with without_native_noise():
         from trainer.tune import tune
 

@@ -18,7 +18,7 @@ from gender_tfds.saved_run import architecture, data_note, dataset_names
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.out_of_fold import count_folds, gather_predictions, part_folder, summarize
-from trainer.run_state import prepare_workdir
+from trainer.run_state import CROSS_VALIDATION, prepare_workdir
 from trainer.series_plots import plot_parts
 from trainer.train import prepare_training, train_and_evaluate
 
@@ -64,7 +64,7 @@ def cross_validate(
     with shards.told(training.builders):
         counts = {name: count_folds(of) for name, of in zip(config.datasets, training.builders, strict=True)}
     _check_faces(parts, counts)
-    record |= {"kind": "cross-validation", "kind_settings": {"folds": folds}}
+    record |= {"kind": CROSS_VALIDATION, "kind_settings": {"folds": folds}}
     with locked(workdir, "--workdir"):
         prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
         if (workdir / run_folder.METRICS).is_file():

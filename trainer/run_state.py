@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-import keras
-
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import PARTIAL, write_text
 from gender_tfds.folder_lock import LOCK
@@ -26,6 +24,35 @@ _VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", 
 _OWN = {
     value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)
 }  # every name that a run writes into its folder
+
+
+RUN, CROSS_VALIDATION, SEARCH = "run", "cross-validation", "search"  # kinds of folders
+
+
+def check_workdir(workdir: pathlib.Path, kind: str, *, resume: bool, overwrite: bool) -> None:
+    """Looks whether a run of a kind may begin in `workdir`, or go on there.
+
+    Raises:
+      UserError: the folder holds a run and neither `resume` nor `overwrite` is given, or another kind of folder, or
+        files that are no run.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise UserError(f"--workdir={workdir} is a file; give a folder")
+    strangers = [path.name for path in workdir.iterdir()] if workdir.is_dir() else []
+    strangers = sorted(name for name in strangers if not name.startswith(PARTIAL) and name != LOCK)
+    if strangers and not is_run(workdir):
+        raise UserError(
+            f"--workdir={workdir} holds files that are no run ({', '.join(strangers[:3])}); give a new folder"
+        )
+    there = (workdir / run_folder.CONFIG).is_file()
+    held = _held(workdir) if there else kind
+    if held not in (kind, None):
+        raise UserError(f"--workdir={workdir} holds a {held}, which is no {kind}; give another folder")
+    if there and not overwrite and not resume:
+        raise UserError(
+            f"--workdir={workdir} already holds a {kind}; go on with it by --resume, replace it by --overwrite, or"
+            " give a new folder"
+        )
 
 
 def prepare_workdir(
@@ -41,28 +68,12 @@ def prepare_workdir(
       own: patterns of the names that such a folder holds beside those of a run.
 
     Raises:
-      UserError: the folder holds a run and neither `resume` nor `overwrite` is given, or a run with other settings or
-        other data than the one to resume, or another kind of folder, or files that are no run, or can't be written.
+      UserError: as `check_workdir` does; or the folder holds a run with other settings or other data than the one to
+        resume, or can't be written.
     """
+    check_workdir(workdir, record.get("kind", RUN), resume=resume, overwrite=overwrite)
     config_file = workdir / run_folder.CONFIG
-    if workdir.exists() and not workdir.is_dir():
-        raise UserError(f"--workdir={workdir} is a file; give a folder")
-    strangers = [path.name for path in workdir.iterdir()] if workdir.is_dir() else []
-    strangers = sorted(name for name in strangers if not name.startswith(PARTIAL) and name != LOCK)
-    if strangers and not is_run(workdir):
-        raise UserError(
-            f"--workdir={workdir} holds files that are no run ({', '.join(strangers[:3])}); give a new folder"
-        )
-    kind = record.get("kind", "run")
-    held = _held(workdir) if config_file.is_file() else kind
-    if held not in (kind, None):
-        raise UserError(f"--workdir={workdir} holds a {held}, which is no {kind}; give another folder")
     if config_file.is_file() and not overwrite:
-        if not resume:
-            raise UserError(
-                f"--workdir={workdir} already holds a {kind}; go on with it by --resume, replace it by --overwrite, or"
-                " give a new folder"
-            )
         _check_same(load_record(workdir), record, workdir)
         return
     _remove_run(workdir, own)
@@ -76,6 +87,9 @@ def make_record(
     config: TrainConfig, architecture: str, data: dict[str, Any], data_dir: str, device: str, precision: str
 ) -> dict[str, Any]:
     """Returns the content of `config.json`: what is needed to understand the run and to repeat it."""
+    import keras  # here, since commands look at a workdir before what takes seconds
+
+    backend = keras.config.backend()
     return {
         "settings": config.to_json(),
         "architecture": architecture,
@@ -84,9 +98,9 @@ def make_record(
         "data_dir": data_dir,
         "device": device,
         "precision": precision,
-        "backend": keras.config.backend(),
+        "backend": backend,
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in dict.fromkeys((*_VERSIONS, keras.config.backend()))},
+        "versions": {name: metadata.version(name) for name in dict.fromkeys((*_VERSIONS, backend))},
         "git": git_state(pathlib.Path(__file__).parents[1]),
         "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
@@ -112,7 +126,7 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path)
         | record.get("kind_settings", {})
         for record in (old, new)
     )
-    kind = new.get("kind", "run")
+    kind = new.get("kind", RUN)
     different = [
         f"--{name}={value} where the {kind} has {saved.get(name)}"
         for name, value in given.items()
@@ -129,7 +143,7 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: pathlib.Path)
 
 def _held(workdir: pathlib.Path) -> str | None:
     try:
-        return load_record(workdir).get("kind", "run")
+        return load_record(workdir).get("kind", RUN)
     except UserError:  # damaged: --overwrite is the way out, --resume will tell
         return None
 

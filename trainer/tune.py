@@ -22,7 +22,7 @@ from gender_tfds.saved_run import load_record
 from gender_tfds.user_error import UserError
 from trainer.checkpoints import DivergedError
 from trainer.config import TrainConfig
-from trainer.run_state import prepare_workdir
+from trainer.run_state import SEARCH, prepare_workdir
 from trainer.search_results import FILES, FINISHED, write_results
 from trainer.search_space import as_config, as_params, make_space
 from trainer.train import prepare_training
@@ -71,7 +71,7 @@ def tune(
     space = make_space(config, names)
     workdir = pathlib.Path(workdir).expanduser()
     training, record = prepare_training(config, data_dir, cache_dir)
-    record |= {"kind": "search", "kind_settings": {"search": ",".join(space)}}
+    record |= {"kind": SEARCH, "kind_settings": {"search": ",".join(space)}}
     with locked(workdir, "--workdir"), shards.told(training.builders):
         prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
         study = _open_study(workdir, config, space)

@@ -24,8 +24,10 @@ def test_help_comes_without_loading_tensorflow():
     assert "gender-train --dataset=utkface" in result.stdout
 
 
-def test_what_is_not_there_is_told_without_loading_tensorflow(tmp_path):
-    nowhere = tmp_path / "nowhere"
+def test_what_is_missing_or_in_the_way_is_told_without_loading_tensorflow(tmp_path):
+    nowhere, taken = tmp_path / "nowhere", tmp_path / "taken"
+    taken.mkdir()
+    (taken / "notes.txt").touch()
     data = ["--dataset=utkface", f"--data_dir={nowhere}"]
     lines = [
         *((f"c.{name}", [*data, f"--workdir={tmp_path / 'run'}"]) for name in ("train", "cross_validate", "tune")),
@@ -34,6 +36,7 @@ def test_what_is_not_there_is_told_without_loading_tensorflow(tmp_path):
         ("j.compare", [str(nowhere), str(tmp_path)]),
         ("e.export", [f"--workdir={nowhere}", f"--output_dir={tmp_path / 'out'}"]),
     ]
+    lines += [(run, [*line, f"--workdir={taken}"]) for run, line in lines[:3]]
     runs = ", ".join(f"({run}, {line})" for run, line in lines)
     script = (
         "import sys; from trainer import commands as c, judging_commands as j; from export import commands as e;"
@@ -41,9 +44,9 @@ def test_what_is_not_there_is_told_without_loading_tensorflow(tmp_path):
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == f"{[2] * len(lines)} set()\n"
-    told = result.stderr.splitlines()
-    assert [str(nowhere) in line for line in told] == [True] * len(lines)
-    assert list(tmp_path.iterdir()) == []
+    named = [*[nowhere] * 7, *[taken] * 3]
+    assert [str(place) in line for place, line in zip(named, result.stderr.splitlines(), strict=True)] == [True] * 10
+    assert list(tmp_path.iterdir()) == [taken]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
