@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import pathlib
+from collections.abc import Sequence
 
 from gender_tfds.command_line import Command
 from gender_tfds.field_flags import setting
@@ -13,6 +14,7 @@ from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.judging_commands import tell_judgement
+from trainer.parts import split_parts
 from trainer.run_state import CROSS_VALIDATION, RUN, SEARCH, check_workdir
 
 log = logging.getLogger(__name__)
@@ -67,21 +69,22 @@ class TunePolicy(TrainPolicy):
     )
 
 
-def _look(config: TrainConfig, policy: TrainPolicy, kind: str) -> None:
+def _look(runs: Sequence[TrainConfig], policy: TrainPolicy, kind: str) -> None:
     """Tells of mistakes in the settings, the data's place and the workdir before ten seconds of imports."""
     from gender_tfds.reading import find_built
 
-    config.checked(policy.cache_dir)
+    for config in runs:
+        config.checked(policy.cache_dir)
     if os.environ["KERAS_BACKEND"] != "jax":  # with it another process of this very training may have begun the run
         workdir = pathlib.Path(policy.workdir).expanduser()
         check_workdir(workdir, kind, resume=policy.resume, overwrite=policy.overwrite)
-    for name in config.datasets:
+    for name in runs[0].datasets:
         find_built(name, policy.data_dir)
 
 
 def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> None:
     prepare_backend()
-    _look(config, policy, RUN)
+    _look([config], policy, RUN)
     with without_native_noise():
         from trainer import processes
         from trainer.train import train_and_evaluate
@@ -102,7 +105,7 @@ def _train(config: TrainConfig, policy: TrainPolicy, cluster: ClusterPolicy) -> 
 
 def _cross_validate(config: TrainConfig, policy: CrossValidatePolicy) -> None:
     prepare_backend()
-    _look(config, policy, CROSS_VALIDATION)
+    _look(split_parts(config, policy.folds), policy, CROSS_VALIDATION)
     with without_native_noise():
         from trainer.cross_validate import cross_validate
 
@@ -130,7 +133,7 @@ def _tune(config: TrainConfig, policy: TunePolicy) -> None:
     if importlib.util.find_spec("optuna") is None:
         raise UserError('Optuna is not installed; install it with pip install "gender-classifier[tune]"')
     prepare_backend()
-    _look(config, policy, SEARCH)
+    _look([config], policy, SEARCH)
     with without_native_noise():
         from trainer.tune import tune
 

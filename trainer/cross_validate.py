@@ -1,6 +1,5 @@
 """Train and judge on each part of the data in turn: every picture is predicted by a model that has not seen it."""
 
-import dataclasses
 import json
 import logging
 import pathlib
@@ -18,13 +17,13 @@ from gender_tfds.saved_run import architecture, data_note, dataset_names
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.out_of_fold import count_folds, gather_predictions, part_folder, summarize
+from trainer.parts import split_parts
 from trainer.run_state import CROSS_VALIDATION, prepare_workdir
 from trainer.series_plots import plot_parts
 from trainer.train import prepare_training, train_and_evaluate
 
 log = logging.getLogger(__name__)
 
-PARTS = tuple(number for number in range(2, faces.NUM_FOLDS + 1) if faces.NUM_FOLDS % number == 0)
 PICTURE = "cross_validation.png"
 _OWN = ("fold_*", PICTURE)
 
@@ -43,7 +42,7 @@ def cross_validate(
 
     Args:
       config: the settings of every part but for its folds.
-      folds: into how many parts to divide the data, one of `PARTS`.
+      folds: into how many parts to divide the data, one of `parts.PARTS`.
       data_dir: where the data set was built; TFDS' default if None.
       workdir: folder for a run folder a part, `fold_0` and on, and for the results over all of them.
       cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
@@ -86,32 +85,6 @@ def _train_parts(
             "Part %d of %d, judged on the folds %s: accuracy %.4f, log loss %.4f.",
             *(number + 1, len(parts), ", ".join(part.test_folds), numbers["accuracy"], numbers["log_loss"]),
         )
-
-
-def split_parts(config: TrainConfig, folds: int) -> list[TrainConfig]:
-    """Returns the settings of each part: judged on its share of the ten folds, its best epoch chosen by the next fold.
-
-    >>> [(part.test_folds, part.validation_folds) for part in split_parts(TrainConfig(), 5)][-1]
-    (('8', '9'), ('0',))
-
-    Raises:
-      UserError: a number that is not in `PARTS`, or folds among the settings.
-    """
-    if folds not in PARTS:
-        raise UserError(f"--folds={folds} does not divide the data's {faces.NUM_FOLDS} folds; give 2, 5 or 10")
-    for name in ("test_folds", "validation_folds"):
-        value = getattr(config, name)
-        if value != getattr(TrainConfig, name):
-            raise UserError(f"--{name}={','.join(value)} is for a single run: every part has its own; leave it out")
-    share = faces.NUM_FOLDS // folds
-    return [
-        dataclasses.replace(
-            config,
-            test_folds=tuple(str(fold) for fold in range(first, first + share)),
-            validation_folds=(str((first + share) % faces.NUM_FOLDS),),
-        )
-        for first in range(0, faces.NUM_FOLDS, share)
-    ]
 
 
 def _check_faces(parts: Sequence[TrainConfig], counts: Mapping[str, np.ndarray]) -> None:

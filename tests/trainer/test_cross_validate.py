@@ -75,17 +75,6 @@ def test_the_numbers_are_those_of_the_parts(validated):
     assert (validated / cross_validate.PICTURE).read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("folds", cross_validate.PARTS)
-def test_the_parts_share_out_the_folds(folds):
-    parts = cross_validate.split_parts(SMALL, folds)
-    assert [fold for part in parts for fold in part.folds("test")] == list(range(faces.NUM_FOLDS))
-    for part in parts:
-        used = [fold for split in faces.SPLIT_FOLDS for fold in part.folds(split)]
-        assert sorted(used) == list(range(faces.NUM_FOLDS))
-        assert part.checked(None) == part
-    assert cross_validate.split_parts(SMALL, 5)[0] == SMALL
-
-
 def test_a_finished_one_is_not_touched_by_resume(validated, data_dir):
     before = {path: path.stat().st_mtime_ns for path in validated.rglob("*")}
     numbers = cross_validate.cross_validate(SMALL, 2, str(data_dir), validated, resume=True)
