@@ -220,8 +220,8 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 
 # ---- The packaged models, in export/models and, to train on from, gender_tfds/models: the preset wide teaches small,
 # both teach taught, taught and small teach device, taught and device teach a first round of best, and that and device a
-# second one, which is `accurate` (whose own first round had other settings: LOG.md). Hours on two
-# cores; interrupted, the same command goes on.
+# second one, which is `accurate` (whose own first round had other settings: LOG.md). Hours on two cores;
+# interrupted, the same command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models

@@ -50,7 +50,7 @@ def measure(preset: str, precision: str = "float32", steps_per_execution: int = 
     images = rng.integers(0, 256, (config.batch_size, config.image_size, config.image_size, 3), np.uint8)
     labels = rng.integers(0, 2, (config.batch_size, 2)).astype(np.float32)
     resident = tf.data.Dataset.from_tensors((images, labels)).repeat()
-    with shared_by(Workers(devices, 1, 0)):
+    with shared_by(Workers(devices)):
         model = make_fitted(config, precision, augmented=True, steps_per_execution=steps_per_execution)
     return seconds_of(model, resident, STEPS)
 

@@ -20,13 +20,11 @@ from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.lineage import seen_by_run
 
+RUN, CROSS_VALIDATION, SEARCH = "run", "cross-validation", "search"  # kinds of folders
 _VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless")
 _OWN = {
     value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)
 }  # every name that a run writes into its folder
-
-
-RUN, CROSS_VALIDATION, SEARCH = "run", "cross-validation", "search"  # kinds of folders
 
 
 def check_workdir(workdir: pathlib.Path, kind: str, *, resume: bool, overwrite: bool) -> None:
