@@ -219,15 +219,16 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web $(if $(WEB_MODEL),--model='$(WEB_MODEL)')
 
 # ---- The packaged models, in export/models and, to train on from, gender_tfds/models: the preset wide teaches small,
-# both teach taught, taught and small teach device, taught and device teach a first round of best, and that and device a
-# second one, which is `accurate` (whose own first round had other settings: LOG.md). Hours on two cores;
-# interrupted, the same command goes on.
+# both teach taught, taught and small teach device, taught and device teach a first round of best, with the settings that
+# it was measured with, and that and device a second one, which is `accurate`. Hours on two cores; interrupted, the same
+# command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models
 KERAS_FILES := gender_tfds/models
-train_model = $(BIN)/gender-train --preset=$(1) --data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/$(or $(2),$(1)) --resume $(TRAIN_FLAGS)
+train_model = $(BIN)/gender-train --preset=$(1) --data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/$(or $(2),$(1)) --resume $(3) $(TRAIN_FLAGS)
 trained = $(MODEL_RUN)/$(1)/cnn_gender_classifier.keras
+FIRST_ROUND := --epochs=14 --dataset_weights=1,1.5 --erasing=0.25 --teacher_weight=0.5
 
 model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FAIRFACE_DIR=folder
 	@for folder in '$(UTKFACE_DIR)' '$(FAIRFACE_DIR)'; do if [ ! -d "$$folder" ]; then \
@@ -239,7 +240,7 @@ model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FA
 	@$(call train_model,small) --teacher=$(call trained,wide)
 	@$(call train_model,taught) --init_from=$(call trained,wide) --teacher=$(call trained,wide),$(call trained,small)
 	@$(call train_model,device) --init_from=$(call trained,small) --teacher=$(call trained,taught),$(call trained,small)
-	@$(call train_model,best,best_first) --init_from=$(call trained,taught) --teacher=$(call trained,taught),$(call trained,device)
+	@$(call train_model,best,best_first,$(FIRST_ROUND)) --init_from=$(call trained,taught) --teacher=$(call trained,taught),$(call trained,device)
 	@$(call train_model,best) --init_from=$(call trained,best_first) --teacher=$(call trained,best_first),$(call trained,device) --seed=1
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/best --output_dir=$(MODEL_RUN)/best/artefacts --formats=int8
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/device --output_dir=$(MODEL_RUN)/device/artefacts --formats=int8,float32
