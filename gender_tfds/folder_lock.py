@@ -30,6 +30,17 @@ def keep_locked(folder: str | os.PathLike, name: str) -> None:
         _kept[folder] = lock
 
 
+def check_unlocked(folder: str | os.PathLike, name: str) -> None:
+    """Looks whether another command works in a folder, before what takes seconds; makes nothing.
+
+    Raises:
+      UserError: as `locked`.
+    """
+    if (pathlib.Path(folder) / LOCK).is_file():
+        with locked(folder, name):
+            pass
+
+
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike, name: str) -> Iterator[None]:
     """Keeps every other command out of a folder, which is made if it is not there.

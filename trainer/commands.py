@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from gender_tfds.command_line import Command
 from gender_tfds.field_flags import setting
+from gender_tfds.folder_lock import check_unlocked
 from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
@@ -77,6 +78,7 @@ def _look(runs: Sequence[TrainConfig], policy: TrainPolicy, kind: str) -> None:
         config.checked(policy.cache_dir)
     if os.environ["KERAS_BACKEND"] != "jax":  # with it another process of this very training may have begun the run
         workdir = pathlib.Path(policy.workdir).expanduser()
+        check_unlocked(workdir, "--workdir")
         check_workdir(workdir, kind, resume=policy.resume, overwrite=policy.overwrite)
     for name in runs[0].datasets:
         find_built(name, policy.data_dir)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from gender_tfds import run_folder
+from gender_tfds.folder_lock import locked
 from trainer import commands
 from trainer.config import TrainConfig
 
@@ -25,7 +26,7 @@ def test_help_comes_without_loading_tensorflow():
 
 
 def test_what_is_missing_or_in_the_way_is_told_without_loading_tensorflow(tmp_path):
-    nowhere, taken = tmp_path / "nowhere", tmp_path / "taken"
+    nowhere, taken, used = tmp_path / "nowhere", tmp_path / "taken", tmp_path / "used"
     taken.mkdir()
     (taken / "notes.txt").touch()
     data = ["--dataset=utkface", f"--data_dir={nowhere}"]
@@ -36,17 +37,18 @@ def test_what_is_missing_or_in_the_way_is_told_without_loading_tensorflow(tmp_pa
         ("j.compare", [str(nowhere), str(tmp_path)]),
         ("e.export", [f"--workdir={nowhere}", f"--output_dir={tmp_path / 'out'}"]),
     ]
-    lines += [(run, [*line, f"--workdir={taken}"]) for run, line in lines[:3]]
+    lines += [(run, [*line, f"--workdir={place}"]) for place in (taken, used) for run, line in lines[:3]]
     runs = ", ".join(f"({run}, {line})" for run, line in lines)
     script = (
         "import sys; from trainer import commands as c, judging_commands as j; from export import commands as e;"
         f"print([run(line) for run, line in ({runs})], {{'tensorflow', 'keras'}} & set(sys.modules))"
     )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    with locked(used, "--workdir"):
+        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == f"{[2] * len(lines)} set()\n"
-    named = [*[nowhere] * 7, *[taken] * 3]
-    assert [str(place) in line for place, line in zip(named, result.stderr.splitlines(), strict=True)] == [True] * 10
-    assert list(tmp_path.iterdir()) == [taken]
+    named = [str(place) for place in (*[nowhere] * 7, *[taken] * 3)] + [f"{used} is in use by another command"] * 3
+    assert [words in line for words, line in zip(named, result.stderr.splitlines(), strict=True)] == [True] * 13
+    assert sorted(tmp_path.iterdir()) == [taken, used]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
