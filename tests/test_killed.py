@@ -221,7 +221,7 @@ def command(request):
         "export": lambda: Command(
             "export.commands",
             "export",
-            [f"--workdir={needs('trained_run')}", data(), "--output_dir=FOLDER", "--formats=float32,int8,onnx"],
+            [f"--workdir={needs('trained_run')}", data(), "--output_dir=FOLDER", "--formats=float32,saved_model,onnx"],
             files_result,
             kept="model_*",
         ),
