@@ -31,7 +31,7 @@ def keep_locked(folder: str | os.PathLike, name: str) -> None:
 
 
 def check_unlocked(folder: str | os.PathLike, name: str) -> None:
-    """Looks whether another command works in a folder, before what takes seconds; makes nothing.
+    """Looks whether another command works in a folder, before what takes seconds; makes no folder.
 
     Raises:
       UserError: as `locked`.
