@@ -25,8 +25,8 @@ class Tolerance:
 
     Attributes:
       difference: of p(female), on any picture.
-      labels_changed: share of the pictures that get another label.
-      accuracy_drop: in accuracy.
+      labels_changed: share of the pictures that get another label; a single one may always.
+      accuracy_drop: in accuracy; that of a single picture may always be.
     """
 
     difference: float
@@ -59,14 +59,19 @@ class Parity:
         """Returns why the artefact must be refused, or None."""
         if not self.worst_difference <= tolerance.difference:  # also true for NaN
             return f"p_female differs by {self.worst_difference:.2g} from Keras', more than {tolerance.difference:g}"
-        if self.labels_changed > tolerance.labels_changed * self.n:
+        if self.labels_changed > self._allowed(tolerance.labels_changed):
             return f"{self.labels_changed} of {self.n} labels changed, more than {tolerance.labels_changed:.1%}"
-        if self.accuracy and self.accuracy["keras"] - self.accuracy["artefact"] > tolerance.accuracy_drop:
+        lost = round(self.n * (self.accuracy["keras"] - self.accuracy["artefact"])) if self.accuracy else 0
+        if lost > self._allowed(tolerance.accuracy_drop):
             return (
                 f"its accuracy is {self.accuracy['artefact']:.4f} where Keras has {self.accuracy['keras']:.4f}, a drop"
                 f" of more than {tolerance.accuracy_drop:.1%}"
             )
         return None
+
+    def _allowed(self, share: float) -> float:
+        """Returns how many pictures `share` lets differ; one at least, which of few is much and says nothing."""
+        return max(1.0, share * self.n)
 
 
 def reference_probabilities(model: keras.Model, encoded: Sequence[bytes]) -> np.ndarray:

@@ -136,6 +136,22 @@ def test_labels_are_counted_beside_the_differences():
     assert close.failure(near) == "p_female differs by 0.0001 from Keras', more than 1e-05"
 
 
+def test_one_face_of_few_refuses_nothing():
+    """One of 59 is more than 1.5 % of the labels and half a point of accuracy, and says nothing about an artefact."""
+    int8 = EMITTERS["int8"][2]
+
+    def failure(changed: int, lost: int) -> str | None:
+        found = {"artefact": (50 - lost) / 59, "keras": 50 / 59}
+        result = Parity(
+            n=59, mean_difference=0, worst_difference=0, labels_changed=changed, latency_ms=1, accuracy=found
+        )
+        return result.failure(int8)
+
+    assert failure(changed=1, lost=1) is None
+    assert failure(changed=2, lost=1) == "2 of 59 labels changed, more than 1.5%"
+    assert "a drop of more than 0.5%" in failure(changed=1, lost=2)
+
+
 def test_accuracy_is_compared_over_all_and_by_slice():
     truth = pd.DataFrame({"label": [1] * 80, "age": [20] * 40 + [50] * 40, "ethnicity": [0] * 70 + [1] * 10})
     reference = np.array([0.9] * 76 + [0.1] * 4)
