@@ -70,7 +70,9 @@ class TrainConfig:
     )
     batch_size: int = setting(64, "faces in a training step", lower=1)
     optimizer: str = setting(
-        "adam", "optimizer; sgd has a Nesterov momentum of 0.9", choices=("adam", "adamw", "sgd", "rmsprop")
+        "adam",
+        "optimizer; sgd has a Nesterov momentum of 0.9; muon is adamw with orthogonal steps of convolutions",
+        choices=("adam", "adamw", "muon", "sgd", "rmsprop"),
     )
     learning_rate: float = setting(1e-3, "learning rate, the peak of the schedule", lower=1e-9)
     schedule: str = setting(

@@ -8,7 +8,15 @@ import keras
 from keras import ops
 
 from trainer.config import TrainConfig
+from trainer.muon import Muon
 
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "muon": Muon,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
 _STEPS = (0.5, 0.75)  # parts of the run after which the schedule `step` goes to a tenth
 _PLATEAU_EPOCHS, _PLATEAU_FACTOR = 3, 0.2
 _MOMENTUM = 0.9
@@ -71,13 +79,15 @@ def make_optimizer(
     if config.optimizer == "sgd":
         options |= {"momentum": _MOMENTUM, "nesterov": True}
     options["weight_decay"] = config.weight_decay or None
-    if config.optimizer == "adamw":  # whose own default is 0.004
+    if config.optimizer in ("adamw", "muon"):  # whose own default is 0.004
         options["weight_decay"] = config.weight_decay
+    if config.optimizer == "muon":
+        options["adam_weight_decay"] = config.weight_decay
     if config.clip_norm:
         options["global_clipnorm"] = config.clip_norm
     if config.ema:
         options |= {"use_ema": True, "ema_momentum": config.ema}
-    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": options})
+    optimizer = _OPTIMIZERS[config.optimizer](**options)
     if config.weight_decay:
         # decaying offsets and normalization helps nothing and slows learning
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

@@ -14,7 +14,7 @@ from trainer.config import TrainConfig
 
 # setting -> its values; those that shape a model are searched where the architecture has them
 SPACE: dict[str, BaseDistribution] = {
-    "optimizer": OneOf(("adam", "adamw", "sgd", "rmsprop")),
+    "optimizer": OneOf(("adam", "adamw", "muon", "sgd", "rmsprop")),
     "learning_rate": Between(1e-4, 3e-2, log=True),
     "batch_size": OneOf((32, 64, 128, 256)),
     "weight_decay": Between(0.0, 0.1),

@@ -81,7 +81,9 @@ print(json.dumps(histories))
         # on JAX augmentation draws what one device does
         pytest.param("jax", {"flip": True, "rotation": 0}, marks=[needs_jax, pytest.mark.slow]),
         pytest.param(
-            "tensorflow", {"flip": False, "rotation": 0, "ema": 0.9, "schedule": "plateau"}, marks=pytest.mark.slow
+            "tensorflow",
+            {"flip": False, "rotation": 0, "ema": 0.9, "schedule": "plateau", "optimizer": "muon"},
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -54,7 +54,7 @@ def grown(data_dir, tmp_path_factory):
         return workdir, _fit(data_dir, workdir, **GROWING)
 
 
-GROWING = {"epochs": 4, "start_size": 32, "schedule": "cosine", "optimizer": "adamw", "mixup": 0.2, "age_weight": 0.1}
+GROWING = {"epochs": 4, "start_size": 32, "schedule": "cosine", "optimizer": "muon", "mixup": 0.2, "age_weight": 0.1}
 
 
 def test_pictures_grow_to_the_models_size(grown):
