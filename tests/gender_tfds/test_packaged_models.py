@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from export.export_model import EMITTERS
 from export.packaged import model_path
 from export.predictor import load_predictor
 from gender_tfds.drawn_faces.picture import encode_face
@@ -24,6 +25,7 @@ def test_it_answers_as_the_artefact_of_its_name(name):
     faces = np.stack([decode_and_resize(encode_face(index), size) for index in range(32)])
     ours, theirs = model.predict(faces, verbose=0)[:, 0], artefact.predict(faces)
     assert np.abs(ours - theirs).mean() < OFF
+    assert np.abs(ours - theirs).max() < EMITTERS["int8"][2].difference
     # other faces' answers are others: the tolerance tells them apart
     assert np.abs(ours - np.roll(theirs, 1)).mean() > 4 * OFF
 
