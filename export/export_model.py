@@ -136,7 +136,7 @@ def publish(
 
 
 def _test_faces(record: dict[str, Any], data_dir: str | None, max_faces: int) -> tuple[list[bytes], pd.DataFrame]:
-    builder = reading.open_built(dataset_names(record)[0], data_dir or record["data_dir"])
+    builder = reading.open_built(dataset_names(record)[0], data_dir or record.get("data_dir"))
     reading.check_split(builder, "test")
     with shards.told([builder]):
         examples = list(reading.read_encoded(builder, "test").take(max_faces).as_numpy_iterator())
@@ -149,7 +149,7 @@ def _calibration_faces(record: dict[str, Any], data_dir: str | None, size: int) 
     names = dataset_names(record)
     images = []
     for name in names:
-        builder = reading.open_built(name, data_dir or record["data_dir"])
+        builder = reading.open_built(name, data_dir or record.get("data_dir"))
         some = reading.read_encoded(builder, "train").take(CALIBRATION_FACES // len(names))
         with shards.told([builder]):
             images += [decode_and_resize(example["image"], size) for example in some.as_numpy_iterator()]

@@ -210,7 +210,7 @@ def write_comparison(
     record = load_record(run)
     config = TrainConfig.from_json(record["settings"])
     dataset = dataset or config.datasets[0]
-    builder = reading.open_built(dataset, data_dir or record["data_dir"])
+    builder = reading.open_built(dataset, data_dir or record.get("data_dir"))
     folds = own_folds(config, dataset, split)
     for name, chosen, what in (
         (GAINED, found.changed["second_right"], "wrong in the first run, right in the second"),

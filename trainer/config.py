@@ -11,6 +11,8 @@ from gender_tfds.user_error import UserError
 from trainer.architectures import ARCHITECTURES, check_model
 from trainer.lineage import check_unseen
 
+OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "rmsprop")  # trainer/optimization.py has their classes
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -72,7 +74,7 @@ class TrainConfig:
     optimizer: str = setting(
         "adam",
         "optimizer; sgd has a Nesterov momentum of 0.9; muon is adamw with orthogonal steps of convolutions",
-        choices=("adam", "adamw", "muon", "sgd", "rmsprop"),
+        choices=OPTIMIZERS,
     )
     learning_rate: float = setting(1e-3, "learning rate, the peak of the schedule", lower=1e-9)
     schedule: str = setting(

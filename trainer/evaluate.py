@@ -218,7 +218,7 @@ def evaluate_workdir(
     record = load_run(workdir)
     config = TrainConfig.from_json(record["settings"])
     dataset = dataset or config.datasets[0]
-    builder = reading.open_built(dataset, data_dir or record["data_dir"])
+    builder = reading.open_built(dataset, data_dir or record.get("data_dir"))
     reading.check_split(builder, split)
     model = load_classifier(workdir / run_folder.MODEL)
     own, folds = config.datasets[0], own_folds(config, dataset, split)
@@ -226,7 +226,7 @@ def evaluate_workdir(
         log.warning(
             "The run in %s was trained on another build of %s than that in %s: some of these faces may be among those"
             " that it was trained on.",
-            *(workdir, dataset, reading.resolve_data_dir(data_dir or record["data_dir"])),
+            *(workdir, dataset, reading.resolve_data_dir(data_dir or record.get("data_dir"))),
         )
         own, folds = "", None
     if split == "test" and saw_test(record, dataset):

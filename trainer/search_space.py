@@ -10,11 +10,11 @@ from optuna.distributions import FloatDistribution as Between
 
 from gender_tfds.user_error import UserError
 from trainer.architectures import unused_settings
-from trainer.config import TrainConfig
+from trainer.config import OPTIMIZERS, TrainConfig
 
 # setting -> its values; those that shape a model are searched where the architecture has them
 SPACE: dict[str, BaseDistribution] = {
-    "optimizer": OneOf(("adam", "adamw", "muon", "sgd", "rmsprop")),
+    "optimizer": OneOf(OPTIMIZERS),
     "learning_rate": Between(1e-4, 3e-2, log=True),
     "batch_size": OneOf((32, 64, 128, 256)),
     "weight_decay": Between(0.0, 0.1),

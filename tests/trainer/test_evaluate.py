@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from unittest import mock
 
 import numpy as np
@@ -114,6 +115,19 @@ def test_what_is_not_there_is_one_sentence(trained_run, split, dataset, named):
 def test_a_folder_that_is_no_run_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="is not a run folder"):
         evaluate_workdir(tmp_path, None, "test", None)
+
+
+def test_the_data_of_a_record_without_their_place_are_looked_for_where_tfds_puts_them(
+    own_run, data_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reading.tfds.core.constants, "DATA_DIR", str(tmp_path))
+    record = json.loads((own_run / run_folder.CONFIG).read_text())
+    del record["data_dir"]
+    (own_run / run_folder.CONFIG).write_text(json.dumps(record))
+    with pytest.raises(UserError, match=re.escape(f"no data set 'drawn_faces' in {tmp_path}")):
+        evaluate_workdir(own_run, None, "test", None)
+    numbers, _ = evaluate_workdir(own_run, None, "test", str(data_dir))
+    assert numbers["split"] == "test"
 
 
 def test_the_data_of_the_run_and_the_data_it_is_judged_on_are_both_told_of(own_run, data_dir):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainer import optimization
-from trainer.config import TrainConfig
+from trainer.config import OPTIMIZERS, TrainConfig
 from trainer.muon import Muon
 from trainer.optimization import Schedule, make_optimizer, plateau_rate
 
@@ -91,7 +91,7 @@ def test_sgd_has_nesterovs_momentum():
     assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "muon", "sgd", "rmsprop"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_weight_decay_draws_kernels_to_zero_and_leaves_offsets(name):
     (kernel, bias), _ = _step(TrainConfig(optimizer=name, learning_rate=0.1, weight_decay=0.5), gradient=0.0)
     assert kernel == pytest.approx(-0.05)
