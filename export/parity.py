@@ -61,7 +61,9 @@ class Parity:
             return f"p_female differs by {self.worst_difference:.2g} from Keras', more than {tolerance.difference:g}"
         if self.labels_changed > self._allowed(tolerance.labels_changed):
             return f"{self.labels_changed} of {self.n} labels changed, more than {tolerance.labels_changed:.1%}"
-        lost = round(self.n * (self.accuracy["keras"] - self.accuracy["artefact"])) if self.accuracy else 0
+        if self.accuracy is None:
+            return None
+        lost = round(self.n * (self.accuracy["keras"] - self.accuracy["artefact"]))
         if lost > self._allowed(tolerance.accuracy_drop):
             return (
                 f"its accuracy is {self.accuracy['artefact']:.4f} where Keras has {self.accuracy['keras']:.4f}, a drop"
