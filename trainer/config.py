@@ -199,10 +199,12 @@ class TrainConfig:
             or not 0 < len(self.depth) < 7
         ):
             raise UserError(f"--depth={','.join(self.depth)} must be one to six numbers from 1 to 32, such as 1,2,2")
-        for name, wanted in (("dataset_weights", len(self.datasets)), ("class_weights", len(faces.GENDERS))):
+        for name, each in (("dataset_weights", self.datasets), ("class_weights", faces.GENDERS)):
             numbers = _numbers(name, getattr(self, name))
-            if numbers and (len(numbers) != wanted or not all(0 < number < math.inf for number in numbers)):
-                raise UserError(f"--{name}={','.join(getattr(self, name))} must be {wanted} numbers above 0")
+            if numbers and (len(numbers) != len(each) or not all(0 < number < math.inf for number in numbers)):
+                raise UserError(
+                    f"--{name}={','.join(getattr(self, name))} must have a number above 0 for each of {','.join(each)}"
+                )
         if self.class_weights and self.balance != "class_weights":
             raise UserError(f"--class_weights needs --balance=class_weights; --balance={self.balance} does not use it")
         folds = self.test_folds + self.validation_folds
