@@ -20,7 +20,7 @@ from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.disk_faults import disk_fault
 from gender_tfds.folder_lock import locked
 from gender_tfds.images_cv import decode_and_resize
-from gender_tfds.saved_run import dataset_names, load_classifier, load_run
+from gender_tfds.saved_run import data_folder, dataset_names, load_classifier, load_run
 from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def publish(
 
 
 def _test_faces(record: dict[str, Any], data_dir: str | None, max_faces: int) -> tuple[list[bytes], pd.DataFrame]:
-    builder = reading.open_built(dataset_names(record)[0], data_dir or record.get("data_dir"))
+    builder = reading.open_built(dataset_names(record)[0], data_folder(record, data_dir))
     reading.check_split(builder, "test")
     with shards.told([builder]):
         examples = list(reading.read_encoded(builder, "test").take(max_faces).as_numpy_iterator())
@@ -149,7 +149,7 @@ def _calibration_faces(record: dict[str, Any], data_dir: str | None, size: int) 
     names = dataset_names(record)
     images = []
     for name in names:
-        builder = reading.open_built(name, data_dir or record.get("data_dir"))
+        builder = reading.open_built(name, data_folder(record, data_dir))
         some = reading.read_encoded(builder, "train").take(CALIBRATION_FACES // len(names))
         with shards.told([builder]):
             images += [decode_and_resize(example["image"], size) for example in some.as_numpy_iterator()]

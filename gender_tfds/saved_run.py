@@ -57,6 +57,11 @@ def dataset_name(dataset: str) -> str:
     return re.split("[:/]", dataset)[0]
 
 
+def data_folder(record: dict[str, Any], data_dir: str | None) -> str | None:
+    """Returns where a run's data are: `data_dir` if given, else where the run found them; None is TFDS' default."""
+    return data_dir or record.get("data_dir")
+
+
 def data_note(record: dict[str, Any]) -> str:
     """Returns what must be said beside every result of a run, by the data it was trained on."""
     return record["data"]["metadata"].get("note", faces.LABEL_NOTE)

@@ -13,7 +13,7 @@ from gender_tfds import reading, run_folder
 from gender_tfds.atomic_files import write_text
 from gender_tfds.face_slices import MIN_SLICE, slice_members
 from gender_tfds.faces import GENDERS
-from gender_tfds.saved_run import dataset_names, load_record, load_run
+from gender_tfds.saved_run import data_folder, dataset_names, load_record, load_run
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.evaluate import read_table
@@ -210,7 +210,7 @@ def write_comparison(
     record = load_record(run)
     config = TrainConfig.from_json(record["settings"])
     dataset = dataset or config.datasets[0]
-    builder = reading.open_built(dataset, data_dir or record.get("data_dir"))
+    builder = reading.open_built(dataset, data_folder(record, data_dir))
     folds = own_folds(config, dataset, split)
     for name, chosen, what in (
         (GAINED, found.changed["second_right"], "wrong in the first run, right in the second"),

@@ -16,7 +16,7 @@ from gender_tfds import reading, run_folder, shards
 from gender_tfds.atomic_files import write_text
 from gender_tfds.folder_lock import locked
 from gender_tfds.run_folder import Prediction
-from gender_tfds.saved_run import data_note, load_classifier, load_record, load_run
+from gender_tfds.saved_run import data_folder, data_note, load_classifier, load_record, load_run
 from gender_tfds.user_error import UserError
 from trainer import calibration, explain, judgement_plots, metrics, mistakes, model_card, report, slices
 from trainer.config import TrainConfig
@@ -218,7 +218,8 @@ def evaluate_workdir(
     record = load_run(workdir)
     config = TrainConfig.from_json(record["settings"])
     dataset = dataset or config.datasets[0]
-    builder = reading.open_built(dataset, data_dir or record.get("data_dir"))
+    data_dir = data_folder(record, data_dir)
+    builder = reading.open_built(dataset, data_dir)
     reading.check_split(builder, split)
     model = load_classifier(workdir / run_folder.MODEL)
     own, folds = config.datasets[0], own_folds(config, dataset, split)
@@ -226,7 +227,7 @@ def evaluate_workdir(
         log.warning(
             "The run in %s was trained on another build of %s than that in %s: some of these faces may be among those"
             " that it was trained on.",
-            *(workdir, dataset, reading.resolve_data_dir(data_dir or record.get("data_dir"))),
+            *(workdir, dataset, reading.resolve_data_dir(data_dir)),
         )
         own, folds = "", None
     if split == "test" and saw_test(record, dataset):

@@ -85,7 +85,7 @@ def test_folds_are_those_of_the_splits_unless_asked_for():
         (
             TrainConfig(dataset="a,b", dataset_weights=("1",)),
             None,
-            "--dataset_weights=1 must have a number above 0 for each",
+            "--dataset_weights=1 must have a number above 0 for each of a,b",
         ),
         (TrainConfig(dataset="a,b", dataset_weights=("1", "-1")), None, "above 0"),
         (TrainConfig(dataset="a,b", dataset_weights=("1", "nan")), None, "above 0"),
