@@ -218,16 +218,14 @@ web: .venv/.installed ## assemble the page in build/web: WEB_MODEL=name or file.
 	@cd $(WEB_MODULES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@$(BIN)/gender-web --node_modules=$(WEB_MODULES)/node_modules --output_dir=build/web $(if $(WEB_MODEL),--model='$(WEB_MODEL)')
 
-# ---- The packaged models, in export/models and, to train on from, gender_tfds/models. One of the preset wide, with the milder
-# augmentation of version 1.5, and its deeper sibling teach best, which is `accurate`; that teaches `device`. Hours on
-# two cores; interrupted, the same command goes on.
+# ---- The packaged models, in export/models and, to train on from, gender_tfds/models. One of the preset teacher and its deeper
+# sibling teach best, which is `accurate`; that teaches `device`. Hours on two cores; interrupted, the same command goes on.
 
 MODEL_RUN := runs/model
 MODEL_FILES := export/models
 KERAS_FILES := gender_tfds/models
 train_model = $(BIN)/gender-train --preset=$(1) --data_dir=$(MODEL_RUN)/data --workdir=$(MODEL_RUN)/$(or $(2),$(1)) --resume $(3) $(TRAIN_FLAGS)
 trained = $(MODEL_RUN)/$(1)/cnn_gender_classifier.keras
-MILD := --mixup=0 --erasing=0.25 --rotation=15 --zoom=0.15 --translation=0.08
 DEEP := --width=32 --depth=1,2,2,2 --image_size=128
 
 model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FAIRFACE_DIR=folder
@@ -236,9 +234,9 @@ model: .venv/.installed ## train the packaged models anew: UTKFACE_DIR=folder FA
 		exit 2; fi; done
 	@$(BIN)/tfds build --data_dir=$(MODEL_RUN)/data --manual_dir='$(UTKFACE_DIR)' --imports=gender_tfds.utkface utkface
 	@$(BIN)/tfds build --data_dir=$(MODEL_RUN)/data --manual_dir='$(FAIRFACE_DIR)' --imports=gender_tfds.fairface fairface
-	@$(call train_model,wide,wide,$(MILD)) --seed=1
-	@$(call train_model,wide,deep,$(MILD) $(DEEP)) --seed=1
-	@$(call train_model,best) --init_from=$(call trained,wide) --teacher=$(call trained,wide),$(call trained,deep) --seed=1
+	@$(call train_model,teacher) --seed=1
+	@$(call train_model,teacher,deep,$(DEEP)) --seed=1
+	@$(call train_model,best) --init_from=$(call trained,teacher) --teacher=$(call trained,teacher),$(call trained,deep) --seed=1
 	@$(call train_model,device) --teacher=$(call trained,best) --seed=1
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/best --output_dir=$(MODEL_RUN)/best/artefacts --formats=int8
 	@$(BIN)/gender-export --workdir=$(MODEL_RUN)/device --output_dir=$(MODEL_RUN)/device/artefacts --formats=int8,float32

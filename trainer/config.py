@@ -187,6 +187,11 @@ class TrainConfig:
         for name, path in [("init_from", self.init_from or ""), *(("teacher", path) for path in self.teacher)]:
             if path and not keras_file(path).is_file():
                 raise UserError(f"--{name}={path} is not a file; give {KERAS_KINDS}")
+        if not self.teacher and self.teacher_weight != TrainConfig.teacher_weight:
+            raise UserError(
+                f"--teacher_weight={self.teacher_weight:g} needs --teacher, the models whose opinion it weighs; without"
+                f" one leave it at {TrainConfig.teacher_weight:g}"
+            )
         check_model(self)
         check_unseen(self)
         return self

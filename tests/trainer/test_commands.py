@@ -53,7 +53,8 @@ def test_what_is_missing_or_in_the_way_is_told_without_loading_tensorflow(tmp_pa
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_packaged_preset_is_read_and_the_command_line_wins(preset):
-    config, policy, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=77"])
+    teacher = ["--teacher=accurate"] if preset == "best" else []
+    config, policy, _ = commands.TRAIN.parse(["--workdir=w", f"--preset={preset}", "--epochs=77", *teacher])
     assert config.epochs == 77
     assert policy.workdir == "w"
     assert config.checked(None) == config
@@ -75,6 +76,7 @@ def test_the_seed_preset_is_the_seeds_recipe():
         (commands.train, [], "--workdir is required"),
         (commands.train, ["--workdir=w", "--preset=best_of_all"], "best_of_all"),
         (commands.train, ["--workdir=w", "--model=rsnet"], "rsnet"),
+        (commands.train, ["--workdir=w", "--preset=best"], "--teacher_weight=0.7 needs --teacher"),
         (commands.train, ["--workdir=w", "--data_dir=nowhere"], "tfds build drawn_faces"),
     ],
 )
