@@ -96,8 +96,11 @@ def main() -> None:
     parser.add_argument("utkface", type=pathlib.Path)
     parser.add_argument("--model", default="accurate")
     flags = parser.parse_args()
+    chips = sorted(flags.utkface.glob("*.jpg"))[::13]
+    if not chips:
+        parser.error(f"{flags.utkface} holds no .jpg; give the folder in which the chips themselves lie")
     find = FaceDetector()
-    measure_chips(find, sorted(flags.utkface.glob("*.jpg"))[::13], flags.model)
+    measure_chips(find, chips, flags.model)
     measure_group(find, measure_portraits(find, flags.portraits, flags.model))
 
 
