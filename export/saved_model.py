@@ -41,7 +41,6 @@ def emit_saved_model(
         return answer(images)
 
     archive = keras.export.ExportArchive()
-    archive.track(model)
     archive.add_endpoint("serving_default", encoded)
     archive.add_endpoint("serving_pixels", pixels)
     version = tf.io.gfile.join(os.fspath(path), "1")

@@ -63,7 +63,6 @@ def emit_int8(model: keras.Model, path: str | os.PathLike, metadata: dict[str, A
     with tempfile.TemporaryDirectory() as folder:
         # from concrete functions the converter would write a file without weights, and no error
         archive = keras.export.ExportArchive()
-        archive.track(model)
         archive.add_endpoint("serve", lambda pixels: model(pixels, training=False), input_signature=[signature])
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)

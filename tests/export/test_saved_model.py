@@ -102,6 +102,15 @@ def test_the_folder_is_laid_out_for_a_server_and_carries_the_metadata(artefacts,
     assert json.loads((version / "assets.extra" / METADATA).read_text()) == facts
 
 
+def test_each_weight_is_stored_once(artefacts, model):
+    """Keras' archive stores what it is told to track beside what its endpoints use, a model twice."""
+    import tensorflow as tf
+
+    stored = tf.train.list_variables(str(artefacts / "saved_model" / "1" / "variables" / "variables"))
+    shapes = [tuple(shape) for name, shape in stored if name.endswith("VARIABLE_VALUE")]
+    assert sorted(shapes) == sorted(tuple(weight.shape) for weight in model.weights)
+
+
 def test_the_stranger_notices_what_it_may_not_have(tmp_path):
     """The planted failure: without the block the same script stops, since the project is installed."""
     script = STRANGER.replace("sys.meta_path.insert(0, Nothing())", "")
