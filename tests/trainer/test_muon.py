@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from trainer.muon import Muon
 
@@ -25,6 +26,19 @@ def test_the_step_of_a_convolution_is_an_orthogonal_matrix_of_the_size_of_adamws
     assert lengths(Muon(learning_rate=0.1)) == pytest.approx(0.2, abs=0.07)
     other = lengths(keras.optimizers.AdamW(learning_rate=0.1))
     assert other.max() > 1.5 * other.min()
+
+
+@pytest.mark.parametrize("shape", [(27, 24), (24, 96), (432, 96), (96, 96)])
+@pytest.mark.parametrize("smallest", [1, 1e-2, 1e-6])
+def test_the_iteration_is_keras_own(shape, smallest):
+    """Also of a matrix that is all but singular, whose Gram matrix has eigenvalues below float32's rounding."""
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.normal(size=(side, min(shape))))[0] for side in shape)
+    matrix = ops.convert_to_tensor((left * np.geomspace(1, smallest, min(shape))) @ right.T, "float32")
+    optimizer = Muon()
+    expected = np.asarray(keras.optimizers.Muon.zeropower_via_newtonschulz5(optimizer, matrix, 5))
+    assert np.asarray(optimizer.zeropower_via_newtonschulz5(matrix, 5)) == pytest.approx(expected, abs=1e-3)
+    assert np.asarray(optimizer.zeropower_via_newtonschulz5(matrix, 4)) != pytest.approx(expected, abs=1e-2)
 
 
 def test_the_step_goes_down():
