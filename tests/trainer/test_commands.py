@@ -1,5 +1,6 @@
 """The trainer's commands as they are typed: quick help, presets, and one sentence for each mistake."""
 
+import shlex
 import subprocess
 import sys
 
@@ -58,6 +59,17 @@ def test_a_packaged_preset_is_read_and_the_command_line_wins(preset):
     assert config.epochs == 77
     assert policy.workdir == "w"
     assert config.checked(None) == config
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_packaged_preset_opens_with_commands_that_are_read_the_last_of_which_makes_it(preset):
+    header = (commands.TRAIN.presets / f"{preset}.flags").read_text().replace("\n#   --", " --").splitlines()
+    lines = [shlex.split(line, comments=False)[1:] for line in header if line.startswith("# gender-train ")]
+    assert header[0].startswith("# gender-train ")
+    assert f"--preset={preset}" in lines[-1]
+    for name, *line in lines:
+        assert commands.TRAIN.name == name
+        commands.TRAIN.parse(line)
 
 
 def test_the_seed_preset_is_the_seeds_recipe():
