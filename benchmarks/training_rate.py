@@ -21,7 +21,7 @@ from ratios import Ratios
 
 from gender_tfds.reading import open_built
 from trainer.augmentation import make_augmentation
-from trainer.commands import PRESETS, TRAIN
+from trainer.commands import TRAIN
 from trainer.config import TrainConfig
 from trainer.input_pipeline import count_faces, make_train_dataset
 from trainer.models import build_model, make_training_model
@@ -30,7 +30,7 @@ from trainer.objective import Objective
 
 def settings(preset: str, dataset: str = "utkface") -> TrainConfig:
     """Returns a preset's settings, for one data set, without a teacher, at the full size of the pictures."""
-    line = [f"--flagfile={PRESETS / preset}.flags", "--workdir=none"]
+    line = [f"--preset={preset}", "--workdir=none"]
     (config,) = [one for one in TRAIN.parse(line) if isinstance(one, TrainConfig)]
     return dataclasses.replace(config, dataset=dataset, dataset_weights=(), teacher=(), start_size=0, epochs=1000)
 

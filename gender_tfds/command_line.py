@@ -123,8 +123,8 @@ class Command:
             lines += ["Arguments:", *indented(f"{field.name.upper()} ...", field.metadata["help"]), ""]
         lines.append("Flags:")
         if self.presets:
-            names = ", ".join(self._preset_names())
-            lines += indented("--preset=NAME", f"settings from a packaged flag file ({names}), or from a path")
+            where = f"a packaged flag file ({_names(self.presets)}), or from a path"
+            lines += indented("--preset=NAME", f"settings from {where}; a line of such a file may be a --preset, too")
         for field in self._flags():
             lines += describe_flag(field)
         lines += [
@@ -156,15 +156,19 @@ class Command:
                 define_flag(values, field, types_of[field.name])
         return values
 
-    def _preset_names(self) -> list[str]:
-        return sorted(path.stem for path in self.presets.glob("*.flags")) if self.presets else []
+    def _preset(self, argv: Sequence[str], within: Sequence[pathlib.Path] = ()) -> list[str]:
+        """Replaces `--preset=NAME` by the lines of its file, first, so that the other flags win over them.
 
-    def _preset(self, argv: Sequence[str]) -> list[str]:
-        """Replaces `--preset=NAME` by its flag file, first on the line, so that the other flags win over it."""
+        A line of a preset's file may be such a flag, too: the file is then what differs from another preset.
+
+        Args:
+          argv: flags.
+          within: the preset whose lines they are, and those that took it, outermost first.
+        """
         if not self.presets:
             return list(argv)
         rest: list[str] = []
-        files: list[str] = []
+        lines: list[str] = []
         arguments = iter(argv)
         for argument in arguments:
             name, equals, value = argument.partition("=")
@@ -172,14 +176,12 @@ class Command:
                 rest.append(argument)
                 continue
             value = value if equals else next(arguments, "")
-            path = self.presets / f"{value}.flags"
-            if not path.is_file():
-                path = pathlib.Path(value)
-            if not path.is_file():
-                names = ", ".join(self._preset_names())
-                raise UserError(f"--preset={value} is neither a packaged preset ({names}) nor a file")
-            files.append(f"--flagfile={path}")
-        return files + rest
+            path = _preset_file(self.presets, value)
+            if path in within:
+                raise UserError(f"--preset={value} in {within[-1]} takes a preset into itself; name another")
+            own = flags.FlagValues().read_flags_from_files([f"--flagfile={path}"])
+            lines += self._preset(list(map(_with_underscores, own)), (*within, path))
+        return lines + rest
 
     def _go_on(self, argv: Sequence[str], settings: Sequence[Any] | None) -> str:
         """Returns the command to give next; `settings` is None if it was interrupted before they were known."""
@@ -196,6 +198,17 @@ class _Terminated(KeyboardInterrupt):
 
 def _terminate(number: int, frame: types.FrameType | None) -> None:
     raise _Terminated
+
+
+def _names(presets: pathlib.Path) -> str:
+    return ", ".join(sorted(path.stem for path in presets.glob("*.flags")))
+
+
+def _preset_file(presets: pathlib.Path, value: str) -> pathlib.Path:
+    for path in (presets / f"{value}.flags", pathlib.Path(value)):
+        if path.is_file():
+            return path.resolve()
+    raise UserError(f"--preset={value} is neither a packaged preset ({_names(presets)}) nor a file")
 
 
 def _plain(value: Any) -> Any:

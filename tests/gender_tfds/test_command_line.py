@@ -126,6 +126,32 @@ def test_a_preset_by_path(command, tmp_path):
     assert _run(command, f"--preset={mine}")[0] == Config(epochs=42)
 
 
+def test_a_preset_may_be_what_differs_from_another(command, tmp_path):
+    mine, other = tmp_path / "mine.flags", tmp_path / "other.flags"
+    mine.write_text("--batch-size=32\n# wherever it stands\n--preset=fast\n")
+    assert _run(command, f"--preset={mine}")[0] == Config(epochs=3, batch_size=32, cache=False)
+    other.write_text(f"--preset={mine}\n--epochs=8\n")
+    assert _run(command, f"--preset={other}")[0] == Config(epochs=8, batch_size=32, cache=False)
+    assert _run(command, f"--preset={other}", "--cache")[0] == Config(epochs=8, batch_size=32, cache=True)
+
+
+def test_presets_that_take_each_other_are_a_mistake(command, tmp_path, capsys):
+    one, other = tmp_path / "one.flags", tmp_path / "other.flags"
+    one.write_text(f"--preset={other}\n")
+    other.write_text(f"--preset={one}\n")
+    assert command().run(["--workdir=w", f"--preset={one}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--preset={one} in {other} takes a preset into itself" in line
+    other.write_text("--epochs=4\n")
+    assert _run(command, f"--preset={one}")[0].epochs == 4
+
+
+def test_a_preset_that_another_lacks_is_a_mistake(command, tmp_path, capsys):
+    (tmp_path / "mine.flags").write_text("--preset=nonesuch\n")
+    assert command().run(["--workdir=w", f"--preset={tmp_path / 'mine.flags'}"]) == 2
+    assert "--preset=nonesuch" in capsys.readouterr().err
+
+
 def test_a_run_leaves_nothing_to_the_next(command):
     _run(command, "--epochs=5")
     assert _run(command)[0] == Config()
