@@ -120,7 +120,7 @@ SETTINGS := $(strip --preset=$(PRESET) $(TRAIN_FLAGS))
 # A stamp whose output is gone is worth nothing.
 unless = $(if $(wildcard $(1)),,FORCE)
 
-# The settings of an interrupted training are compared by --resume; a finished one is not run again, so here.
+# One data set, so none of the weights that a preset gives to several. The settings of an interrupted training are compared by --resume; a finished one is not run again, so here.
 settings:
 	@if [ -n '$(FOLDER)' ] && [ ! -d '$(FOLDER)' ]; then \
 		echo "error: $(FOLDER_NAME)=$(FOLDER) is not a directory; give the folder of $(DATASET)" >&2; exit 2; fi
@@ -144,7 +144,7 @@ $(RUN)/.trained: $(RUN)/.built $(call unless,$(WORKDIR)/cnn_gender_classifier.ke
 		$(call unless,$(WORKDIR)/metrics.json)
 	@rm -f $@
 	@echo "== Training in $(WORKDIR), and judging on the test faces"
-	@$(BIN)/gender-train --dataset=$(DATASET) --data_dir=$(DATA) --workdir=$(WORKDIR) $(SETTINGS) --resume
+	@$(BIN)/gender-train --dataset=$(DATASET) --dataset_weights= --data_dir=$(DATA) --workdir=$(WORKDIR) $(SETTINGS) --resume
 	@echo '$(SETTINGS)' > $@
 
 # 3: a format was refused, with its reason, as int8 may be of a model that has hardly been trained; the others are there.

@@ -23,15 +23,27 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     try:
         partial = folder / path.name
         yield partial
+        if partial.is_dir() and path.is_dir():
+            _exchange(path, partial, folder / "replaced")
+            return
         if partial.is_file():
             # the bytes must be on the disk before the name is, or a power cut leaves an empty file under it
             with partial.open("r+b") as file:  # Windows flushes only what may be written
                 os.fsync(file.fileno())
-        elif partial.is_dir() and path.is_dir():
-            path.rename(folder / "replaced")
         partial.replace(path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exchange(path: pathlib.Path, new: pathlib.Path, replaced: pathlib.Path) -> None:
+    """Puts a directory in another's place, which goes to `replaced`; interrupted between the two, puts that back."""
+    try:
+        path.rename(replaced)
+        new.replace(path)
+    except BaseException:
+        if replaced.exists() and not path.exists():
+            replaced.rename(path)
+        raise
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

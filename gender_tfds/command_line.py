@@ -187,9 +187,9 @@ class Command:
         """Returns the command to give next; `settings` is None if it was interrupted before they were known."""
         resumes = any(field.name == "resume" for field in self._fields())
         if settings is None or not resumes or not self.resumable(*settings):
-            return shlex.join([self.name, *argv])
+            return f"{self.name} {shlex.join(argv)}".rstrip()
         kept = [argument for argument in argv if argument.partition("=")[0] not in ("--resume", "--overwrite")]
-        return shlex.join([self.name, *kept, "--resume"])
+        return f"{self.name} {shlex.join([*kept, '--resume'])}"
 
 
 class _Terminated(KeyboardInterrupt):
@@ -205,7 +205,7 @@ def _names(presets: pathlib.Path) -> str:
 
 
 def _preset_file(presets: pathlib.Path, value: str) -> pathlib.Path:
-    for path in (presets / f"{value}.flags", pathlib.Path(value)):
+    for path in (presets / f"{value}.flags", pathlib.Path(_plain(value))):
         if path.is_file():
             return path.resolve()
     raise UserError(f"--preset={value} is neither a packaged preset ({_names(presets)}) nor a file")

@@ -1,7 +1,7 @@
 """Near-duplicate groups of pictures, found by a perceptual hash, so that no two copies land in different splits."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import imagehash
 import numpy as np
@@ -40,6 +40,8 @@ def difference_hash(path: str | os.PathLike) -> np.ndarray:
             # a picture that is stored on its side is a copy of the upright one
             turn = _TURNS.get(image.getexif().get(PIL.ExifTags.Base.Orientation, 1))
             upright = image if turn is None else image.transpose(turn)
+            if upright.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits makes nearly every pixel white
+                upright = PIL.Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
             return imagehash.dhash(upright, hash_size=HASH_SIDE).hash.ravel()
     except Exception:  # whatever a damaged file makes Pillow raise
         return np.zeros(HASH_SIDE**2, bool)
@@ -125,8 +127,30 @@ def near_duplicate_groups(pictures: Mapping[str, str | os.PathLike]) -> dict[str
     has_bits = np.any(distinct, axis=1)
     pairs = close_pairs(distinct)
     numbers = group_numbers(pairs[np.all(has_bits[pairs], axis=1)], len(distinct))[copy_of]
+    of_each = zip(_least_names(pictures, numbers).items(), has_bits[copy_of], strict=True)
+    return {name: least if has_any else name for (name, least), has_any in of_each}
+
+
+def joined_groups(memberships: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Returns the group of each name: the least name among those that groups connect, several where one is in several.
+
+    Args:
+      memberships: a group and a name in it.
+    """
+    nodes: dict[tuple[str, str], int] = {}
+    pairs = [
+        (nodes.setdefault(("name", name), len(nodes)), nodes.setdefault(("group", group), len(nodes)))
+        for group, name in memberships
+    ]
+    numbers = group_numbers(np.array(pairs, int).reshape(-1, 2), len(nodes))
+    of_names = {name: numbers[node] for (kind, name), node in nodes.items() if kind == "name"}
+    return _least_names(of_names, of_names.values())
+
+
+def _least_names(names: Iterable[str], numbers: Iterable[int]) -> dict[str, str]:
+    """Returns the least name of those with the same number, by name."""
     least: dict[int, str] = {}
-    for name, number in zip(pictures, numbers, strict=True):
+    named = list(zip(names, numbers, strict=True))
+    for name, number in named:
         least[number] = min(name, least.get(number, name))
-    of_each = zip(pictures, numbers, has_bits[copy_of], strict=True)
-    return {name: least[number] if has_any else name for name, number, has_any in of_each}
+    return {name: least[number] for name, number in named}

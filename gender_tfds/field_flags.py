@@ -1,6 +1,7 @@
 """A setting is a field of a dataclass: declared once, it is an absl flag and lines of `--help`."""
 
 import dataclasses
+import math
 import textwrap
 import typing
 from collections.abc import Sequence
@@ -39,10 +40,14 @@ def describe_flag(field: dataclasses.Field) -> list[str]:
         facts.append("one of " + ", ".join(field.metadata["choices"]))
     if field.default is dataclasses.MISSING:
         facts.append("required")
-    elif field.default not in (None, ""):
+    elif field.default not in (None, "", ()):
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         facts.append(f"default {default}")
     return indented(name, field.metadata["help"] + (f" ({'; '.join(facts)})" if facts else ""))
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is None or math.isfinite(value)
 
 
 def define_flag(values: flags.FlagValues, field: dataclasses.Field, kind: Any) -> None:
@@ -59,6 +64,8 @@ def define_flag(values: flags.FlagValues, field: dataclasses.Field, kind: Any) -
         flags.DEFINE_integer(**options, **bounds)
     elif float in kinds:
         flags.DEFINE_float(**options, **bounds)
+        # absl compares with the bounds, and no comparison with nan is true
+        flags.register_validator(field.name, _is_finite, "it must be a finite number", flag_values=values)
     elif typing.get_origin(kind) is tuple:
         options["default"] = list(options["default"])
         flags.DEFINE_list(**options)

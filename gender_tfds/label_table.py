@@ -14,10 +14,11 @@ from gender_tfds.faces import RejectedError
 from gender_tfds.user_error import UserError
 
 Row = Mapping[str, str]
+_DELIMITERS = {",": "commas", "\t": "tabs"}
 
 
-def read_rows(path: epath.Path, columns: Sequence[str]) -> list[Row]:
-    """Returns the rows of a csv file: UTF-8, a heading, values separated by commas.
+def read_rows(path: epath.Path, columns: Sequence[str], delimiter: str = ",") -> list[Row]:
+    """Returns the rows of a csv file: UTF-8, a heading, in which capitals don't matter, values between delimiters.
 
     Raises:
       UserError: it can't be read, lacks one of the `columns` or has one twice, or has no row.
@@ -25,14 +26,15 @@ def read_rows(path: epath.Path, columns: Sequence[str]) -> list[Row]:
     try:
         # Excel begins a file with a byte order mark; epath's read_text knows no encoding
         text = io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")
-        reader = csv.DictReader(text, strict=True)
-        heading, rows = list(reader.fieldnames or ()), list[Row](reader)
+        reader = csv.DictReader(text, strict=True, delimiter=delimiter)
+        heading = reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+        rows = list[Row](reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} can't be read ({error}); save it as a csv file in UTF-8") from error
     if not set(columns) <= set(heading) or len(set(heading)) < len(heading):
         raise UserError(
             f"{path} has the columns {', '.join(heading) or '(none)'}; it must have {', '.join(columns)}, each once,"
-            " separated by commas"
+            f" separated by {_DELIMITERS[delimiter]}"
         )
     if not rows:
         raise UserError(f"{path} holds no row below its heading; each row names a picture")

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 
 import tensorflow_datasets as tfds
@@ -10,15 +11,19 @@ from etils import epath
 
 from gender_tfds.user_error import UserError
 
+_FROM_A_FOLDER = ("fairface", "face_folder")  # data sets that nothing downloads
 _FRAMING = 16  # bytes that a TFRecord adds to a record: its length and two checksums
 
 
 def build_command(name: str, data_dir: str | os.PathLike) -> str:
-    """Returns the command that builds a data set; all of it where the data set is one of this program's."""
+    """Returns the command that builds a data set; where it is one of this program's, all but a value of MANUAL_DIR."""
     module = f"gender_tfds.{name}"
     spec = importlib.util.find_spec(module) if name.isidentifier() else None
     ours = spec is not None and spec.submodule_search_locations is not None  # a package, not a module
-    return f"tfds build {name} --imports={module} --data_dir={data_dir}" if ours else "tfds build"
+    if not ours:
+        return "tfds build"
+    manual_dir = " --manual_dir=MANUAL_DIR" * (name in _FROM_A_FOLDER)
+    return f"tfds build {name} --imports={module} {shlex.quote(f'--data_dir={data_dir}')}{manual_dir}"
 
 
 def check_sizes(builder: tfds.core.DatasetBuilder) -> None:

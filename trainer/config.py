@@ -208,7 +208,8 @@ class TrainConfig:
             numbers = _numbers(name, getattr(self, name))
             if numbers and (len(numbers) != len(each) or not all(0 < number < math.inf for number in numbers)):
                 raise UserError(
-                    f"--{name}={','.join(getattr(self, name))} must have a number above 0 for each of {','.join(each)}"
+                    f"--{name}={','.join(getattr(self, name))} must have a number above 0 for each of {','.join(each)};"
+                    f" --{name}= leaves them out"
                 )
         if self.class_weights and self.balance != "class_weights":
             raise UserError(f"--class_weights needs --balance=class_weights; --balance={self.balance} does not use it")

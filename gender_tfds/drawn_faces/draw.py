@@ -10,6 +10,7 @@ from gender_tfds.command_line import Command
 from gender_tfds.drawn_faces.picture import encode_face
 from gender_tfds.drawn_faces.traits import NOTE, file_name
 from gender_tfds.field_flags import setting
+from gender_tfds.folder_lock import locked
 from gender_tfds.user_error import UserError
 
 FIRST_UNSEEN = 1_000_000  # the data set's faces have lower numbers
@@ -24,17 +25,16 @@ class Settings:
 
 
 def draw_folder(folder: pathlib.Path, count: int) -> Counter:
-    """Writes `count` faces that the data set doesn't hold, each file whole or not at all.
+    """Writes `count` faces that the data set doesn't hold to a folder that is there, each file whole or not at all.
 
     Returns:
       How many pictures were `new`, `replaced` (another file had the name) and `kept` (the file was there already).
 
     Raises:
-      UserError: the folder can't be made or written to.
+      UserError: the folder can't be written to.
     """
     done = Counter(new=0, replaced=0, kept=0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for index in range(FIRST_UNSEEN, FIRST_UNSEEN + count):
             path, encoded = folder / file_name(index), encode_face(index)
             there = path.exists()
@@ -53,7 +53,9 @@ def draw_folder(folder: pathlib.Path, count: int) -> Counter:
 
 def main(settings: Settings) -> None:
     """Draws the folder and says what was done."""
-    done = draw_folder(pathlib.Path(settings.output_dir).expanduser(), settings.count)
+    folder = pathlib.Path(settings.output_dir)
+    with locked(folder, "--output_dir"):
+        done = draw_folder(folder, settings.count)
     counts = ", ".join(f"{number} {what}" for what, number in done.items())
     print(f"{settings.output_dir} holds {settings.count} drawn faces ({counts}). {NOTE}")
 

@@ -1,6 +1,5 @@
 """UTKFace as a TFDS data set; prose and citation stand in README.md and CITATIONS.bib beside this file."""
 
-import csv
 import functools
 import os
 from collections import Counter
@@ -11,9 +10,11 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
+from gender_tfds.duplicates import joined_groups
 from gender_tfds.face_files import in_groups, sort_out, whole_jpeg
-from gender_tfds.face_listing import Face, FaceListing
+from gender_tfds.face_listing import Face, FaceListing, FileNames
 from gender_tfds.features import FaceBuilder
+from gender_tfds.label_table import read_rows
 from gender_tfds.user_error import UserError
 from gender_tfds.utkface import file_names, source
 
@@ -40,7 +41,7 @@ class Builder(FaceBuilder):
         folder, names = source.pictures(self.manual_dir or source.download())
         skipped: Counter[str] = Counter()
         read = sort_out(names, functools.partial(_read, os.fspath(folder)), skipped)
-        found = FaceListing(in_groups(read, _listed_groups(folder)))
+        found = FaceListing(in_groups(read, _listed_groups(folder, names)))
         if not found.splits():
             raise UserError(
                 f"none of the {len(names)} files in {folder} has a UTKFace name"
@@ -54,16 +55,25 @@ def _read(folder: str, name: str) -> Face:
     return whole_jpeg(Face(name, folder, labels.gender, name, labels.age, labels.ethnicity))
 
 
-def _listed_groups(faces: epath.Path) -> Mapping[str, str] | None:
-    """Returns the group of each file name, the least name in it, by a list beside the faces; None without a list."""
+def _listed_groups(faces: epath.Path, names: FileNames) -> Mapping[str, str] | None:
+    """Returns the group of each file name, the least name in it, by a list beside the faces; None without a list.
+
+    Raises:
+      UserError: the list can't be read, or is of other faces.
+    """
     for folder in (faces, faces.parent):
-        if (folder / _GROUPS_FILE).exists():
-            rows = csv.DictReader((folder / _GROUPS_FILE).read_text().splitlines(), delimiter="\t")
-            if not {"group", "filename"} <= set(rows.fieldnames or ()):
-                raise UserError(f"{folder / _GROUPS_FILE} needs the columns group and filename, separated by tabs")
-            members: dict[str, list[str]] = {}
-            for row in rows:
-                members.setdefault(row["group"], []).append(row["filename"])
-            logging.info("Took %d near-duplicate groups from %s.", len(members), folder / _GROUPS_FILE)
-            return {name: min(names) for names in members.values() for name in names}
+        path = folder / _GROUPS_FILE
+        if not path.exists():
+            continue
+        rows = read_rows(path, ("group", "filename"), "\t")
+        if any(None in row.values() for row in rows):
+            raise UserError(f"{path} has a row without a group or a filename; give both, separated by a tab")
+        groups = joined_groups((row["group"], row["filename"]) for row in rows)
+        if not any(name in groups for name in names):
+            raise UserError(
+                f"{path} names none of the faces in {faces}; give their file names, or remove it, and near duplicates"
+                " are looked for"
+            )
+        logging.info("Took %d near-duplicate groups from %s.", len(set(groups.values())), path)
+        return groups
     return None

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from unittest import mock
 
 import pytest
 
@@ -107,3 +108,12 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
     write_text(target, "text")
     assert [there for _, there in synced] == [False]
     assert target.exists()
+
+
+def test_an_interruption_between_the_old_folder_and_the_new_brings_the_old_one_back(tmp_path, monkeypatch):
+    _folder(tmp_path / "model", weights="old")
+    monkeypatch.setattr(pathlib.Path, "replace", mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "model") as partial:
+        _folder(partial, weights="new")
+    assert _names(tmp_path) == ["model", "weights"]
+    assert (tmp_path / "model" / "weights").read_text() == "old"

@@ -146,6 +146,12 @@ def test_presets_that_take_each_other_are_a_mistake(command, tmp_path, capsys):
     assert _run(command, f"--preset={one}")[0].epochs == 4
 
 
+def test_a_preset_in_the_home_folder(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.flags").write_text("--epochs=42\n")
+    assert _run(command, "--preset=~/mine.flags")[0].epochs == 42
+
+
 def test_a_preset_that_another_lacks_is_a_mistake(command, tmp_path, capsys):
     (tmp_path / "mine.flags").write_text("--preset=nonesuch\n")
     assert command().run(["--workdir=w", f"--preset={tmp_path / 'mine.flags'}"]) == 2
@@ -297,6 +303,12 @@ def test_to_go_on_and_to_start_anew_exclude_each_other(capsys):
     assert both.run(["--resume", "--overwrite"]) == 2
     assert capsys.readouterr().err == "gender-x: --resume and --overwrite exclude each other; give one of them\n"
     assert both.run(["--resume"]) == both.run(["--overwrite"]) == 0
+
+
+def test_to_go_on_is_told_so_that_it_can_be_typed(capsys):
+    stopped = Command("python -m here", "does", "python -m here", (Both,), _stop)
+    assert stopped.run([]) == 130
+    assert capsys.readouterr().err.endswith("to go on: python -m here --resume\n")
 
 
 def test_what_was_begun_anew_is_gone_on_with_without_beginning_anew(capsys):

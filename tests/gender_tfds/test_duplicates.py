@@ -42,6 +42,9 @@ CHANGES = {
     "shrunk": lambda image: _saved(image.resize((100, 100))),
     "darker": lambda image: _saved(image.point(lambda level: level * 0.8)),
     "gray": lambda image: _saved(image.convert("L")),
+    "in 16 bits": lambda image: _saved(
+        PIL.Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257), format="PNG"
+    ),
 }
 
 
@@ -215,3 +218,9 @@ def test_every_listed_group_of_utkface_is_found(listed):
 def test_a_search_for_exact_copies_only_would_miss_some(listed):
     with mock.patch.object(duplicates, "close_pairs", functools.partial(duplicates.close_pairs, max_distance=0)):
         assert len(_found(listed)) < len(listed)
+
+
+def test_groups_that_share_a_name_are_one():
+    memberships = [("0", "d"), ("0", "b"), ("1", "b"), ("1", "c"), ("2", "a"), ("b", "e"), ("b", "f")]
+    assert duplicates.joined_groups(memberships) == {"d": "b", "b": "b", "c": "b", "a": "a", "e": "e", "f": "e"}
+    assert duplicates.joined_groups([]) == {}

@@ -49,6 +49,22 @@ def test_files_are_listed_once_with_their_folders(tmp_path):
     assert list(face_files.list_files(tmp_path / "nonesuch")) == []
 
 
+def test_a_folder_that_can_not_be_read_is_listed_itself(tmp_path, monkeypatch):
+    for name in ("male/closed/a.jpg", "male/open/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"")
+    scan = os.scandir
+
+    def refuse(path):  # a test may be run by somebody who may read everything
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    assert set(face_files.list_files(tmp_path)) == {"male/closed/a.jpg", "male/open/b.jpg"}
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert set(face_files.list_files(tmp_path)) == {"male/closed", "male/open/b.jpg"}
+
+
 def _odd_paths(folder):
     (folder / "folder").mkdir()
     (folder / "broken").symlink_to("/nonesuch")

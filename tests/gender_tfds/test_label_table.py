@@ -31,6 +31,7 @@ def _table(folder, content):
         "filename,gender\nü 1.jpg,male\n",
         "\ufefffilename,gender\r\nü 1.jpg,male\r\n",
         'gender,"filename"\nmale,"ü 1.jpg"',
+        "Filename, GENDER\nü 1.jpg,male\n",
     ],
 )
 def test_rows_are_read(tmp_path, content):
@@ -50,6 +51,7 @@ def test_a_value_may_hold_commas_and_odd_line_ends(tmp_path):
         ("filename;gender\na.jpg;male\n", "has the columns filename;gender; it must have .* separated by commas"),
         ("path,gender\na.jpg,male\n", "has the columns path, gender"),
         ("filename,gender,gender\na.jpg,male,male\n", "each once"),
+        ("filename,gender,Gender\na.jpg,male,male\n", "each once"),
         ("filename,gender\n", "holds no row below its heading"),
         ("filename,gender\nä.jpg,male\n".encode("latin-1"), "save it as a csv file in UTF-8"),
         ("filename,gender\n".encode("utf-16"), "save it as a csv file in UTF-8"),

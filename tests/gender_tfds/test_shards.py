@@ -1,6 +1,7 @@
 """shards: damage is told by the shard it is in, with the command that builds the data set again."""
 
 import pathlib
+import shlex
 import shutil
 
 import pytest
@@ -75,3 +76,10 @@ def test_another_error_is_left_as_it_is(data_dir):
 @pytest.mark.parametrize("name", ["nonesuch", "../x", "command_line", ""])
 def test_of_a_data_set_of_others_the_command_is_not_known(name):
     assert shards.build_command(name, "data") == "tfds build"
+
+
+def test_the_command_can_be_given_as_it_is_told():
+    command = shards.build_command("drawn_faces", "/my data")
+    assert shlex.split(command)[2:] == ["drawn_faces", "--imports=gender_tfds.drawn_faces", "--data_dir=/my data"]
+    for name in ("fairface", "face_folder"):
+        assert shards.build_command(name, "data").endswith(" --data_dir=data --manual_dir=MANUAL_DIR")

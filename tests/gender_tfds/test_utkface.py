@@ -254,7 +254,9 @@ def test_a_damaged_file_is_counted_and_left_out(tmp_path):
     """It would be found by the trainer otherwise, which stops at the first record that it can't decode."""
     folder = write_faces(tmp_path / "faces", PLAIN_FACES)
     whole = encode_face(999)
-    damaged = {"empty": b"", "cut": whole[: len(whole) // 2], "a page": b"<html>" * 100}
+    tables = whole[:20] + bytes(400) + whole[420:]  # no picture can be decoded without its tables
+    damaged = {"empty": b"", "cut": whole[: len(whole) // 2], "a page": b"<html>" * 100, "tables": tables}
+    damaged["noise"] = b"\xff\xd8\xff" + bytes(range(256)) * 2 + b"\xff\xd9"
     for number, content in enumerate(damaged.values()):
         (folder / f"{number}_1_0_20170106000000000.jpg.chip.jpg").write_bytes(content)
     (folder / "9_1_0_20170106000000000.jpg.chip.jpg").write_bytes(whole)
@@ -263,10 +265,19 @@ def test_a_damaged_file_is_counted_and_left_out(tmp_path):
     assert builder.info.metadata["faces"] == PLAIN + 1
 
 
-def test_a_list_of_groups_with_other_columns_is_told(tmp_path):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"cluster\tfile\n0\ta.jpg\n", "must have group, filename, each once, separated by tabs"),
+        (b"group\tfilename\n0\ta.jpg\n0\tUTKFace/b.jpg\n", "names none of the faces in"),
+        (b"group\tfilename\n0\n", "has a row without a group or a filename"),
+        (b"group\tfilename\n0\t\xff.jpg\n", "can't be read"),
+    ],
+)
+def test_another_list_of_groups_is_told(tmp_path, content, said):
     folder = write_faces(tmp_path / "faces", PLAIN_FACES)
-    (folder / "near_duplicates.tsv").write_text("cluster\tfile\n0\ta.jpg\n")
-    with pytest.raises(UserError, match="needs the columns group and filename"):
+    (folder / "near_duplicates.tsv").write_bytes(content)
+    with pytest.raises(UserError, match=said):
         build(Builder, tmp_path / "data", folder)
 
 
@@ -407,7 +418,7 @@ def test_a_list_of_near_duplicates_is_honoured(tmp_path, place):
     write_faces(tmp_path / "archive" / "UTKFace", PLAIN_FACES)
     one, other, third, gone = name_of(3), name_of(10), name_of(20), "1_0_0_20170104021740373.jpg.chip.jpg"
     lines = ["group\tfilename", f"0\t{other}", f"0\t{one}", f"7\t{third}", f"7\t{gone}"]
-    (tmp_path / "archive" / place / "near_duplicates.tsv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "archive" / place / "near_duplicates.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
     builder, messages = build(Builder, tmp_path / "data", tmp_path / "archive")
     groups = {name: example["group"].decode() for name, example in read(builder).items()}
     expected = {name: name for name in PLAIN_FACES} | dict.fromkeys((one, other), min(one, other))

@@ -8,6 +8,7 @@ import pytest
 
 from gender_tfds import run_folder
 from gender_tfds.folder_lock import locked
+from gender_tfds.user_error import UserError
 from trainer import commands
 from trainer.config import TrainConfig
 
@@ -70,6 +71,14 @@ def test_a_packaged_preset_opens_with_commands_that_are_read_the_last_of_which_m
     for name, *line in lines:
         assert commands.TRAIN.name == name
         commands.TRAIN.parse(line)
+
+
+def test_a_preset_of_several_data_sets_is_used_with_one_as_it_is_told():
+    line = ["--workdir=w", "--preset=wide", "--dataset=utkface"]
+    with pytest.raises(UserError, match=r"of utkface; --dataset_weights= leaves them out"):
+        commands.TRAIN.parse(line)[0].checked(None)
+    config = commands.TRAIN.parse([*line, "--dataset_weights="])[0].checked(None)
+    assert (config.datasets, config.dataset_weights) == (("utkface",), ())
 
 
 def test_the_seed_preset_is_the_seeds_recipe():
