@@ -8,9 +8,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from export.listing import Listing, Picture
 from gender_tfds.atomic_files import atomic_path
 from gender_tfds.images_cv import shrink
+from gender_tfds.user_error import UserError
 
+_MARK = b"copy annotated by gender-score"
+_COMMENT = b"\xff\xfe" + (len(_MARK) + 2).to_bytes(2, "big") + _MARK  # a segment of a JPEG
+_HEADER = 256  # bytes of a file, in which a copy has it
 _LONGEST_NAME = 255  # bytes, on most file systems
 _LONGEST = 2048  # pixels of a copy's longest side
 # by label, RGB; told apart by the colour-blind too
@@ -36,16 +41,64 @@ def draw_faces(image: np.ndarray, rows: Sequence[dict[str, Any]]) -> np.ndarray:
     return copy
 
 
-def save_annotated(folder: pathlib.Path, name: str, image: np.ndarray, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes `draw_faces` as a JPEG below a folder, under the picture's name; never outside the folder."""
-    parts = [part for part in pathlib.PurePosixPath(name).parts if part not in ("/", "..")]
-    path = folder.joinpath(*parts)
+def check_copies(folder: pathlib.Path, listing: Listing) -> None:
+    """Looks at where the copies of a listing's pictures will lie, before hours of work.
+
+    Raises:
+      UserError: in a directory that is scored, or where something lies that `save_annotated` would not replace.
+    """
+    directories = [one for one in listing.inputs if pathlib.Path(one).is_dir()]
+    for one in directories:
+        copies = (folder if len(listing.inputs) == 1 else _below(folder, one)).resolve()
+        for other in directories:
+            if copies.is_relative_to(pathlib.Path(other).resolve()):
+                raise UserError(
+                    f"--annotated_dir={folder}: the copies would lie in {other}, whose pictures are scored: so would be"
+                    " the copies; give a folder elsewhere"
+                )
+    if listing.repeatable:
+        for picture in listing:
+            _copy_path(folder, picture)
+
+
+def save_annotated(folder: pathlib.Path, picture: Picture, image: np.ndarray, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes `draw_faces` as a JPEG below a folder, under the picture's name; never outside the folder.
+
+    Raises:
+      UserError: something lies there that is no copy of an earlier run, or is the picture itself; it stays as it is.
+    """
+    _, encoded = cv2.imencode(".jpg", draw_faces(image, rows)[..., ::-1])
+    content = encoded.tobytes()
+    behind = 4 + int.from_bytes(content[4:6], "big")  # the first segment, of JFIF, which has to stay the first
+    path = _copy_path(folder, picture)
+    with atomic_path(path) as partial:
+        partial.write_bytes(content[:behind] + _COMMENT + content[behind:])
+
+
+def _copy_path(folder: pathlib.Path, picture: Picture) -> pathlib.Path:
+    path = _below(folder, picture.name)
     if path.suffix.lower() not in (".jpg", ".jpeg"):
         longer = path.with_name(f"{path.name}.jpg")
         path = longer if len(os.fsencode(longer.name)) <= _LONGEST_NAME else path.with_suffix(".jpg")
-    _, encoded = cv2.imencode(".jpg", draw_faces(image, rows)[..., ::-1])
-    with atomic_path(path) as partial:
-        partial.write_bytes(encoded.tobytes())
+    if (path.exists() or path.is_symlink()) and not _is_earlier_copy(path, picture):
+        raise UserError(
+            f"--annotated_dir={folder}: the copy of {picture.path} would replace {path}, which is that picture itself"
+            " or no copy of an earlier run; give another folder"
+        )
+    return path
+
+
+def _below(folder: pathlib.Path, name: str) -> pathlib.Path:
+    return folder.joinpath(*(part for part in pathlib.PurePosixPath(name).parts if part not in ("/", "..")))
+
+
+def _is_earlier_copy(path: pathlib.Path, picture: Picture) -> bool:
+    # by its mark, not by the listing: a photo that is not scored must stay too, or that comes later on standard input
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        is_copy = _COMMENT in file.read(_HEADER)
+    return is_copy and not (pathlib.Path(picture.path).exists() and path.samefile(picture.path))
 
 
 def _write(image: np.ndarray, text: str, corner: tuple[int, int], wide: int, colour: tuple[int, int, int]) -> None:

@@ -105,14 +105,6 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         raise UserError(
             f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
         )
-    if policy.annotated_dir:
-        copies = pathlib.Path(policy.annotated_dir).resolve()
-        for one in inputs:
-            if pathlib.Path(one).is_dir() and copies.is_relative_to(pathlib.Path(one).resolve()):
-                raise UserError(
-                    f"--annotated_dir={policy.annotated_dir} lies in {one}, whose pictures are scored: so would be the"
-                    " copies; give a folder elsewhere"
-                )
     limit_pixels(config.max_pixels)
     if policy.runner:
         return _score_on_beam(policy, config, inputs, policy.runner)
@@ -132,6 +124,11 @@ def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> 
         summary = summarize_complete(output, config, listing)
         log.info("%s is complete; nothing to resume.", output)
         return _finish(policy, summary)
+    annotated = pathlib.Path(policy.annotated_dir) if policy.annotated_dir else None
+    if annotated:
+        from export.annotate import check_copies
+
+        check_copies(annotated, listing)
     model = model_path(policy.model)
     of_thread = predictor_of_thread(model)
     begun_with = " ".join([identify(model), *config.flags()])
@@ -141,7 +138,6 @@ def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> 
         else TableWriter(output, columns, resume=policy.resume, overwrite=policy.overwrite, begun_with=begun_with)
     )
     with writer:
-        annotated = pathlib.Path(policy.annotated_dir) if policy.annotated_dir else None
         scorer = Scorer(of_thread, config, annotated_dir=annotated)
         summary = score_listing(scorer, listing, writer, policy.threads or None)
         writer.finish()

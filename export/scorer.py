@@ -102,7 +102,7 @@ class Scorer:
             from export.annotate import save_annotated
 
             # decoded once more: the photos of a batch would not all fit into memory
-            save_annotated(folder, picture.name, decode(self._read(picture.path)), rows)
+            save_annotated(folder, picture, decode(self._read(picture.path)), rows)
 
     def _predict(self, predictor: Predictor, crops: Sequence[np.ndarray]) -> list[float]:
         scores: list[float] = []

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import io
 import itertools
 import json
 import os
@@ -231,6 +232,25 @@ def test_copies_of_photos_do_not_lie_among_them(command, pictures, capsys):
     flags = ["--detector=yunet", f"--annotated_dir={pictures / 'copies'}"]
     assert commands.score([*line(command), *flags]) == 2
     assert "whose pictures are scored: so would be the copies" in sentence(capsys.readouterr())
+
+
+@pytest.mark.parametrize("inputs", [["*.jpg"], ["0.jpg", "1.jpg"], ["-"]])
+def test_a_copy_never_replaces_a_photo(command, pictures, monkeypatch, capsys, inputs):
+    """Not those either that become known one after the other."""
+    monkeypatch.chdir(pictures)
+    monkeypatch.setattr("sys.stdin", mock.Mock(buffer=io.BytesIO(b"0.jpg\n1.jpg\n")))
+    before = {path: path.read_bytes() for path in pictures.iterdir()}
+    flags = [f"--model={command['--model']}", "--detector=yunet", "--detector_threshold=0.01", "--annotated_dir=."]
+    assert commands.score([*inputs, *flags, f"--output={command['--output']}"]) == 2
+    assert "the copy of 0.jpg would replace 0.jpg" in sentence(capsys.readouterr())
+    assert {path: path.read_bytes() for path in pictures.iterdir()} == before
+    # elsewhere they are made, and made again
+    for again in ([], ["--overwrite"]):
+        monkeypatch.setattr("sys.stdin", mock.Mock(buffer=io.BytesIO(b"0.jpg\n1.jpg\n")))
+        assert commands.score(
+            [*inputs, *flags[:-1], "--annotated_dir=../copies", f"--output={command['--output']}", *again]
+        ) in (0, 3)
+        assert (pictures.parent / "copies" / "0.jpg").is_file()
 
 
 def test_an_empty_folder_is_one_sentence_on_a_terminal_too(command, tmp_path):
