@@ -113,23 +113,28 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
 
 def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:
     from export.listing import Listing
-    from export.predictor import identify, predictor_of_thread
+    from export.predictor import identify, loader_of, predictor_of_thread
     from export.score import score_listing, summarize_complete
     from export.scorer import Scorer
     from export.writers import StdoutWriter, TableWriter, partial_of
 
+    model = model_path(policy.model)
+    loader_of(model)  # a mistake is told of a complete table too
     listing, columns = Listing(inputs, follow_links=policy.follow_links), config.table_columns()
     output = pathlib.Path(policy.output)
     if policy.output != STDOUT and policy.resume and output.is_file() and not partial_of(output).exists():
         summary = summarize_complete(output, config, listing)
-        log.info("%s is complete; nothing to resume.", output)
+        log.info(
+            "%s is complete; nothing to resume. It does not tell which model and settings made it: --overwrite makes"
+            " it anew.",
+            output,
+        )
         return _finish(policy, summary)
     annotated = pathlib.Path(policy.annotated_dir) if policy.annotated_dir else None
     if annotated:
         from export.annotate import check_copies
 
         check_copies(annotated, listing)
-    model = model_path(policy.model)
     of_thread = predictor_of_thread(model)
     begun_with = " ".join([identify(model), *config.flags()])
     writer = (
@@ -181,6 +186,15 @@ def _finish(policy: ScorePolicy, summary: "Summary") -> int | None:
     return SOME_ERRORS if summary.errors else None
 
 
+def _resumable(policy: ScorePolicy, config: ScoreConfig) -> bool:
+    from export.writers import partial_of
+
+    if policy.output == STDOUT or policy.runner:
+        return False
+    # a replacement of which no row is there is begun again: --resume would take the old table for the whole new one
+    return not policy.overwrite or partial_of(pathlib.Path(policy.output)).exists()
+
+
 EXPORT = Command(
     name="gender-export",
     summary="make a SavedModel and TFLite files of a run; publish only what answers as the Keras model does",
@@ -194,6 +208,6 @@ SCORE = Command(
     example="gender-score photos --output=predictions.csv --summary",
     settings=(ScorePolicy, ScoreConfig),
     main=_score,
-    resumable=lambda policy, config: policy.output != STDOUT and not policy.runner,
+    resumable=_resumable,
 )
 export, score = EXPORT.run, SCORE.run

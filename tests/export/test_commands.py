@@ -201,6 +201,8 @@ def test_a_complete_table_needs_no_resuming(command, capsys):
     assert commands.score([*line(command), "--resume"]) == 0
     assert "is complete; nothing to resume" in sentence(capsys.readouterr())
     assert pathlib.Path(command["--output"]).read_bytes() == before
+    assert commands.score([*line(command), "--resume", "--model=nosuch.tflite"]) == 2
+    assert "--model=nosuch.tflite does not exist" in sentence(capsys.readouterr())
 
 
 def test_an_interrupted_replacement_is_gone_on_with_though_the_old_table_is_whole(command, capsys):
@@ -214,6 +216,19 @@ def test_an_interrupted_replacement_is_gone_on_with_though_the_old_table_is_whol
     assert commands.score([*line(command), "--min_confidence=1", "--resume"]) == 0
     assert {row["gender"] for row in rows(command["--output"])} == {"undecided"}
     assert [path.name for path in output.parent.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize("when", ["export.predictor.predictor_of_thread", "export.scorer.Scorer.score"])
+def test_a_replacement_interrupted_before_its_first_row_is_told_to_be_begun_again(command, capsys, when):
+    assert commands.score(line(command)) == 0
+    capsys.readouterr()
+    replace = [*line(command), "--overwrite", "--min_confidence=1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(when, mock.Mock(side_effect=KeyboardInterrupt))
+        assert commands.score(replace) == 130
+    again = sentence(capsys.readouterr()).partition("to go on: gender-score ")[2]
+    assert commands.score(shlex.split(again)) == 0
+    assert {row["gender"] for row in rows(command["--output"])} == {"undecided"}
 
 
 @pytest.mark.parametrize(
