@@ -140,7 +140,14 @@ def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> 
     writer = (
         StdoutWriter(columns)
         if policy.output == STDOUT
-        else TableWriter(output, columns, resume=policy.resume, overwrite=policy.overwrite, begun_with=begun_with)
+        else TableWriter(
+            output,
+            columns,
+            resume=policy.resume,
+            overwrite=policy.overwrite,
+            begun_with=begun_with,
+            inputs=listing.real_inputs,
+        )
     )
     with writer:
         scorer = Scorer(of_thread, config, annotated_dir=annotated)

@@ -70,6 +70,11 @@ class Listing:
         """Whether it can be iterated more than once."""
         return STDIN not in self.inputs
 
+    @property
+    def real_inputs(self) -> list[str]:
+        """The inputs as real paths, wherever they are given from; `-` is itself."""
+        return [one if one == STDIN else os.path.realpath(one) for one in self.inputs]
+
     def __iter__(self) -> Iterator[Picture]:
         found, self.others, self.links = False, 0, 0
         for one in self.inputs:

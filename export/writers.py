@@ -6,7 +6,7 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -15,6 +15,7 @@ from gender_tfds.atomic_files import atomic_path
 from gender_tfds.user_error import UserError
 
 _PARQUET_ROWS = 50_000  # that are in memory at once
+_NAMED = 3  # inputs in a message
 
 
 def partial_of(path: pathlib.Path) -> pathlib.Path:
@@ -34,6 +35,7 @@ class TableWriter:
       resume: go on with an interrupted table.
       overwrite: replace a complete table, and throw away an interrupted one.
       begun_with: what decides the rows, such as the model; a table begun with something else is not gone on with.
+      inputs: whose rows these are, paths; a table begun with others is not gone on with.
 
     Raises:
       UserError: the table is there and neither `resume` nor `overwrite` is given, it can't be written, another process
@@ -48,6 +50,7 @@ class TableWriter:
         resume: bool = False,
         overwrite: bool = False,
         begun_with: str = "",
+        inputs: Sequence[str] = (),
     ) -> None:
         if path.is_dir():
             raise UserError(f"--output={path} is a directory; give the path of a table in it")
@@ -63,9 +66,9 @@ class TableWriter:
         try:
             self._file = self._open()
             if not resume or self._is_new():
-                self._begin(begun_with)
+                self._begin(begun_with, inputs)
             else:
-                self._check_begun_with(begun_with)
+                self._check_begun_with(begun_with, inputs)
         except OSError as error:
             raise UserError(f"--output={path} can't be written ({error.strerror}); give another path") from error
         self._end = len(self._records.header)  # of the rows that stay
@@ -148,23 +151,31 @@ class TableWriter:
         beginning = self._file.read(len(self._records.header) + 1)
         return self._records.header.startswith(beginning)
 
-    def _begin(self, begun_with: str) -> None:
+    def _begin(self, begun_with: str, inputs: Sequence[str]) -> None:
         self._file.seek(0)
         self._file.truncate()
         self._file.write(self._records.header)
         self._file.flush()
         # after the rows: killed in between, there are none that these settings would not be true of
         with atomic_path(self._settings) as partial:
-            partial.write_bytes(os.fsencode(begun_with))  # a model's name may be of any bytes
+            # a model's name, and a path, may be of any bytes but zero
+            partial.write_bytes(os.fsencode("\0".join([begun_with, *inputs])))
 
-    def _check_begun_with(self, begun_with: str) -> None:
+    def _check_begun_with(self, begun_with: str, inputs: Sequence[str]) -> None:
         self._file.seek(0)
         if self._file.read(len(self._records.header)) != self._records.header or not self._settings.is_file():
             raise no_table(self.partial)
-        if (begun := os.fsdecode(self._settings.read_bytes())) != begun_with:
+        begun, *begun_inputs = os.fsdecode(self._settings.read_bytes()).split("\0")
+        if begun != begun_with:
             raise UserError(
                 f"--resume: {self.partial} was begun with {begun}, not with {begun_with}; give that, or start again by"
                 " --overwrite"
+            )
+        if begun_inputs and begun_inputs != list(inputs):  # version 1.7 and those before kept none
+            more = f" and {len(begun_inputs) - _NAMED} more" if len(begun_inputs) > _NAMED else ""
+            raise UserError(
+                f"--resume: {self.partial} was begun with other inputs, {', '.join(begun_inputs[:_NAMED])}{more}; give"
+                " the same in the same order, or start again by --overwrite"
             )
 
     def _cut(self) -> None:

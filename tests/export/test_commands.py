@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -216,6 +217,19 @@ def test_an_interrupted_replacement_is_gone_on_with_though_the_old_table_is_whol
     assert commands.score([*line(command), "--min_confidence=1", "--resume"]) == 0
     assert {row["gender"] for row in rows(command["--output"])} == {"undecided"}
     assert [path.name for path in output.parent.iterdir()] == ["table.csv"]
+
+
+def test_the_table_of_another_folder_with_the_same_names_is_not_gone_on_with(command, pictures, monkeypatch, capsys):
+    other = pictures.parent / "other"
+    shutil.copytree(pictures, other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("export.writers.TableWriter.finish", mock.Mock(side_effect=KeyboardInterrupt))
+        assert commands.score(line(command)) == 130
+    capsys.readouterr()
+    assert commands.score([*line(command), "--resume", f"--input={other}"]) == 2
+    assert f"was begun with other inputs, {pictures}; give the same" in sentence(capsys.readouterr())
+    monkeypatch.chdir(other)
+    assert commands.score([*line(command), "--resume", "--input=../pictures"]) == 0
 
 
 @pytest.mark.parametrize("when", ["export.predictor.predictor_of_thread", "export.scorer.Scorer.score"])

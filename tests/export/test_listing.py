@@ -35,6 +35,13 @@ def test_a_directory_is_listed_in_the_order_of_the_bytes_of_its_paths(tree):
     assert sorted(NAMES, key=lambda name: name.split("/")) != NAMES
 
 
+def test_real_inputs_are_the_same_from_everywhere(tree, monkeypatch):
+    (tree / "link").symlink_to("sub")
+    for folder, inputs in ((tree, ["link", "sub*/*.jpg", "-"]), (tree / "sub", [".", "../sub*/*.jpg", "-"])):
+        monkeypatch.chdir(folder)
+        assert Listing(inputs).real_inputs == [str(tree / "sub"), f"{tree}/sub*/*.jpg", "-"]
+
+
 def test_names_that_are_no_utf8_are_kept(tree):
     name = os.fsdecode(b"\xff\xfe\n.jpg")
     (tree / name).touch()

@@ -166,6 +166,20 @@ def test_a_table_begun_with_something_else_is_not_gone_on_with(tmp_path):
     assert len(write(path, ROWS[2:], resume=True, begun_with="one model")) == 2
 
 
+def test_a_table_begun_with_other_inputs_is_not_gone_on_with(tmp_path):
+    path, inputs = tmp_path / "table.csv", [f"/photos/{name}" for name in ODD_NAMES[:5]]
+    write(path, ROWS[:2], finish=False, begun_with="model", inputs=inputs)
+    for others in (inputs[:4], inputs[::-1], ["-"], []):
+        with pytest.raises(UserError, match=r"was begun with other inputs, .* and 2 more; give the same in the same"):
+            write(path, ROWS[2:], resume=True, begun_with="model", inputs=others)
+    with pytest.raises(UserError, match="was begun with model, not with another"):
+        write(path, ROWS[2:], resume=True, begun_with="another", inputs=inputs)
+    assert len(write(path, ROWS[2:3], finish=False, resume=True, begun_with="model", inputs=inputs)) == 2
+    # an older version kept no inputs
+    (tmp_path / "table.csv.partial.settings").write_text("model")
+    assert len(write(path, ROWS[3:], resume=True, begun_with="model", inputs=["-"])) == 3
+
+
 def test_a_model_may_have_a_name_of_any_bytes(tmp_path):
     path, name = tmp_path / "table.csv", os.fsdecode(b"model \xff.tflite")
     write(path, ROWS[:2], finish=False, begun_with=name)
