@@ -1,5 +1,6 @@
 """The same scoring on Apache Beam: rows in no order, each once, in several files."""
 
+import glob
 import logging
 import os
 import pathlib
@@ -12,6 +13,8 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from export.listing import SUFFIXES, Listing, Picture
+from export.looker import Looker
+from export.output_path import checked_output
 from export.predictor import TFLitePredictor, load_predictor, predictor_of_thread
 from export.records import Records, is_parquet, parquet_row, parquet_schema, records_of
 from export.score_config import ScoreConfig
@@ -46,17 +49,20 @@ def score_on_beam(
       The engine's counts: `rows` and `errors`.
 
     Raises:
-      UserError: nothing to score, or the engine refuses its options.
+      UserError: nothing to score, the output is there already or can't be written, the detector's model can't be read,
+        or the engine refuses its options.
     """
     path = pathlib.PurePath(output)
     records = records_of(path, config.table_columns())
-    load_predictor(model)  # fails here, with one sentence, and not in a worker
+    # these fail here, with one sentence, and not in a worker
+    load_predictor(model)
+    Looker(config)
+    prefix = output.removesuffix(path.suffix) if "://" in output else _local_prefix(output, path.suffix)
     content = model.read_bytes() if model.suffix == ".tflite" else None
     pipeline = _make_pipeline(runner, options)
     parquet = is_parquet(path)
     score = _Score(model, content, config, None if parquet else records)
     rows = _chunks(pipeline, inputs, follow_links) | beam.ParDo(score)
-    prefix = str(path.with_suffix("")) if "://" not in output else output.removesuffix(path.suffix)
     if parquet:
         schema = parquet_schema(config.table_columns())
         rows | beam.io.WriteToParquet(prefix, schema, file_name_suffix=path.suffix)
@@ -72,6 +78,18 @@ def score_on_beam(
     result.wait_until_finish()
     counters = result.metrics().query()["counters"]
     return {"rows": 0, "errors": 0} | {one.key.metric.name: one.committed or one.attempted for one in counters}
+
+
+def _local_prefix(output: str, suffix: str) -> str:
+    """Returns what the names of the files begin with; raises UserError if they can't be written or are there."""
+    path = checked_output("output", output, suffix.lower())
+    # Beam would replace those of an equal number of files, and leave others beside the new ones
+    if there := list(path.parent.glob(f"{glob.escape(path.stem)}-[0-9]*-of-[0-9]*{path.suffix}")):
+        raise UserError(
+            f"--output={output}: files of that table are there already ({len(there)}, the first {min(there)}); remove"
+            " them, or give another path"
+        )
+    return str(path.with_suffix(""))
 
 
 def _make_pipeline(runner: str, options: Sequence[str]) -> beam.Pipeline:

@@ -84,6 +84,8 @@ def test_every_format(artefacts, pictures, local, tmp_path, suffix):
         (["--output=-"], "--output is required with --runner"),
         (["--output=table.txt"], "ends in none of"),
         (["--model=/nowhere.tflite"], "--model=/nowhere.tflite does not exist"),
+        (["--detector=yunet", "--detector_model=/nowhere.onnx"], "--detector_model=/nowhere.onnx"),
+        (["--output=/dev/null/table.csv"], "--output=/dev/null/table.csv can't be written (File exists)"),
         (["--runner=NoRunner"], "--runner=NoRunner"),
         (["gs://bucket/*.jpg"], "give local inputs or remote patterns, not both"),
     ],
@@ -95,6 +97,24 @@ def test_a_mistake_is_one_sentence(artefacts, pictures, tmp_path, flags, told, c
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("gender-score: ")
     assert told in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_is_there_stays(artefacts, pictures, tmp_path):
+    for name in ("table-00000-of-00001.csv", "table-00001-of-00003.csv", "a[b]-00000-of-00001.csv"):
+        (tmp_path / name).write_text("precious")
+
+    def score(name):
+        output, inputs = str(tmp_path / name), [str(pictures / "000.jpg")]
+        return score_on_beam(artefacts / "model_float32.tflite", ScoreConfig(), inputs, output, runner="DirectRunner")
+
+    with pytest.raises(UserError, match=r"are there already \(2, the first .*table-00000-of-00001.csv\); remove them"):
+        score("table.csv")
+    with pytest.raises(UserError, match=r"are there already \(1, "):
+        score("a[b].csv")
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"precious"}
+    # other tables are not in the way
+    assert score("tab.csv")["rows"] == score("table.jsonl")["rows"] == 1
 
 
 def test_pictures_that_are_not_there_are_told(artefacts, tmp_path):
