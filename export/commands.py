@@ -93,7 +93,7 @@ def _export(policy: ExportPolicy) -> int | None:
 
 
 def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
-    config.checked()
+    _check_flags(policy, config)
     inputs = [*policy.inputs, *([policy.input] if policy.input else [])]
     if not inputs:
         raise UserError(
@@ -101,14 +101,29 @@ def _score(policy: ScorePolicy, config: ScoreConfig) -> int | None:
         )
     if policy.histogram:
         checked_output("histogram", policy.histogram, ".png")
-    if policy.annotated_dir and not config.finds_faces:
-        raise UserError(
-            f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
-        )
     limit_pixels(config.max_pixels)
     if policy.runner:
         return _score_on_beam(policy, config, inputs, policy.runner)
     return _score_here(policy, config, inputs)
+
+
+def _check_flags(policy: ScorePolicy, config: ScoreConfig) -> None:
+    """Raises UserError for a flag that would do nothing beside the others."""
+    config.checked()
+    if policy.annotated_dir and not config.finds_faces:
+        raise UserError(
+            f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
+        )
+    if config.scaled_decoding and (sides := {"width", "height"} & set(config.columns)):
+        raise UserError(
+            f"--scaled_decoding and --columns={','.join(sorted(sides))} exclude each other: a picture's size is told of"
+            " the whole picture; leave out one of them"
+        )
+    if policy.beam_options and not policy.runner:
+        raise UserError(f"--beam_options={','.join(policy.beam_options)} are options of a --runner: give one")
+    for name in ("resume", "overwrite"):
+        if getattr(policy, name) and policy.output == STDOUT and not policy.runner:
+            raise UserError(f"--{name} is for a table in a file, not for standard output: give --output")
 
 
 def _score_here(policy: ScorePolicy, config: ScoreConfig, inputs: list[str]) -> int | None:

@@ -42,6 +42,9 @@ class BenchmarkPolicy:
 
 
 def _benchmark(policy: BenchmarkPolicy) -> None:
+    for name in ("data_dir", "split"):
+        if not policy.dataset and getattr(policy, name) != getattr(BenchmarkPolicy, name):
+            raise UserError(f"--{name}={getattr(policy, name)} is of a data set: give --dataset")
     outputs = {
         name: checked_output(name, getattr(policy, name), suffix)
         for name, suffix in (("output", ".csv"), ("plot", ".png"))

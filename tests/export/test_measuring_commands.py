@@ -70,6 +70,8 @@ def test_without_a_data_set_faces_are_drawn(monkeypatch, capsys):
         (["device", "--plot=/dev/null/plot.png"], "--plot=/dev/null/plot.png can't be written ("),
         (["device", "--output=FOLDER.csv"], "can't be written; give another path"),
         (["device", "--rounds=0"], "--rounds"),
+        (["device", "--data_dir=data"], "--data_dir=data is of a data set: give --dataset"),
+        (["device", "--split=train"], "--split=train is of a data set: give --dataset"),
         (["device", "--dataset=utkface", "--data_dir=FOLDER.csv"], "there is no data set 'utkface'"),
     ],
 )
