@@ -1,4 +1,4 @@
-"""Heads that do not come, or do not end, on a real socket; beside each what uvicorn alone does with it."""
+"""Clients that send no head, or one without end, on a real socket; beside each what uvicorn alone does with it."""
 
 import contextlib
 import socket
@@ -13,11 +13,13 @@ from export.head_limits import HeadLimits
 
 CLOSED_WITHIN = 10  # seconds; half of what a head may take where `short` is not
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+HASTY = HEAD.replace(b"/ ", b"/hasty ", 1)  # answered before its body is read
+KEPT_ALIVE = 1  # second
 
 
 async def _app(scope, receive, send):
     size = 0
-    while (message := await receive())["type"] == "http.request":
+    while scope["path"] != "/hasty" and (message := await receive())["type"] == "http.request":
         size += len(message["body"])
         if not message["more_body"]:
             break
@@ -30,7 +32,8 @@ def _connected(protocol):
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(_app, http=protocol, log_config=None, lifespan="off"))
+        config = uvicorn.Config(_app, http=protocol, log_config=None, lifespan="off", timeout_keep_alive=KEPT_ALIVE)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
@@ -92,3 +95,41 @@ def test_requests_within_the_limits_pass_whatever_their_bodies_take(short, monke
             assert not _is_closed(client, 0.5)  # longer than a head may take
             client.sendall(bytes(500))
             assert client.recv(1000).endswith(b" 1000")
+
+
+@pytest.mark.parametrize(("protocol", "closed"), [(HeadLimits, True), (HttpToolsProtocol, False)])
+@pytest.mark.parametrize(("head", "late"), [(HASTY % 1000, b"x"), (HEAD % 0, b"\r\n")])
+def test_bytes_behind_an_answer_that_are_no_head_hold_no_connection(short, protocol, closed, head, late):
+    with _connected(protocol) as client:
+        client.sendall(head)
+        assert client.recv(1000).endswith(b" 0")
+        client.sendall(late)
+        assert _is_closed(client, CLOSED_WITHIN if closed else 2 * KEPT_ALIVE) == closed
+
+
+def test_a_connection_goes_on_behind_the_rest_of_a_body_that_was_answered_early(monkeypatch):
+    monkeypatch.setattr(head_limits, "SECONDS", 1)
+    monkeypatch.setattr(head_limits, "MAX_HEAD", 200)
+    with _connected(HeadLimits) as client:
+        client.sendall(HASTY % 1000)
+        assert client.recv(1000).endswith(b" 0")
+        for _ in range(2):
+            client.sendall(bytes(400))  # more than a head may have
+            assert not _is_closed(client, 0.05)
+        client.sendall(bytes(200) + HEAD % 4)
+        assert not _is_closed(client, 1.3)  # longer than the rest may take, and its timer is gone
+        client.sendall(bytes(4))
+        assert client.recv(1000).endswith(b" 4")
+        client.sendall(HASTY % 1000)
+        assert client.recv(1000).endswith(b" 0")
+        client.sendall(bytes(1000))
+        assert _is_closed(client, CLOSED_WITHIN)  # no head comes behind it
+
+
+def test_a_head_without_end_is_refused_behind_a_body_that_was_answered_early():
+    with _connected(HeadLimits) as client:
+        client.sendall(HASTY % 4)
+        assert client.recv(1000).endswith(b" 0")
+        with contextlib.suppress(ConnectionError):
+            client.sendall(bytes(4) + HEAD[:17] + b"A: " + bytes(b"a" * 8 * head_limits.MAX_HEAD))  # in several pieces
+        assert _is_closed(client, CLOSED_WITHIN)
