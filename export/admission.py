@@ -37,7 +37,7 @@ class Limits:
 class Gate:
     """Before every request its token, around all the memory of their bodies, behind each a line in the log.
 
-    No name and no content is told.
+    No name and no content is told. HEAD is answered as GET is; uvicorn leaves out the body.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, numbers: Callable[[], Numbers]) -> None:
@@ -50,7 +50,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status, held = time.monotonic(), 0, 0
+        began, status, held, method = time.monotonic(), 0, 0, scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}  # a copy: uvicorn looks at its own
 
         async def counted() -> Message:
             nonlocal held
@@ -76,14 +78,14 @@ class Gate:
             route = getattr(scope.get("route"), "path", "other")
             self._numbers().requests.labels(route, str(status)).inc()
             self._numbers().latency.observe(seconds)
-            line = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 2)}
+            line = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 2)}
             log.info("%s", json.dumps({"time": round(time.time(), 3), **line}))
 
     def _admits(self, scope: Scope) -> bool:
         if self._token is None or scope["path"] in OPEN_PATHS:
             return True
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, f"Bearer {self._token}".encode())
+        scheme, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(given, self._token.encode())
 
 
 async def _unauthorized(scope: Scope, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:

@@ -137,10 +137,23 @@ def test_a_fault_of_the_client_is_told_to_it(server, session, path, body, status
 
 def test_without_the_token_only_health_is_answered(server, test_faces):
     assert Session().post(f"{server.url}/predict", data=test_faces[0]).status_code == 401
-    wrong = {"Authorization": "Bearer open sesam"}
-    assert Session().post(f"{server.url}/predict", data=test_faces[0], headers=wrong).status_code == 401
+    given = {"Bearer open sesame": 200, "bearer open sesame": 200, "Bearer Open sesame": 401, "Bearer open sesam": 401}
+    given |= {"Basic open sesame": 401, "Bearer": 401}
+    for text, status in given.items():
+        answer = Session().post(f"{server.url}/predict", data=test_faces[0], headers={"Authorization": text})
+        assert answer.status_code == status
     for path in ("live", "ready"):
         assert Session().get(f"{server.url}/v2/health/{path}").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v2/health/live", 200), ("/docs", 200), ("/nothing", 404)])
+def test_head_is_answered_as_get_without_the_body(server, session, path, status):
+    head, get = (ask(f"{server.url}{path}") for ask in (session.head, session.get))
+    assert head.status_code == get.status_code == status
+    assert head.headers["Content-Length"] == get.headers["Content-Length"] != "0"
+    assert head.content == b""
+    line = json.loads(server.read_until('"HEAD"'))
+    assert (line["route"], line["status"]) == (path if status == 200 else "other", status)
 
 
 def test_a_slow_sender_is_cut_off_and_others_are_served_meanwhile(server, session, test_faces):
