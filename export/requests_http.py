@@ -61,7 +61,7 @@ async def read_pictures(request: Request, max_body: int, timeout: float) -> tupl
       RefusedError: as `read_body`; 400 for a form that is none or holds no file, and an empty body.
     """
     body = await read_body(request, max_body, timeout)
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         if not body:
             raise RefusedError(400, "the body is empty; send a picture, as curl --data-binary @face.jpg does")
         return [""], [body]
@@ -133,6 +133,8 @@ def infer_input(content: dict[str, Any], image_size: int) -> list[bytes] | np.nd
     name, shape, data = (given.get(key) for key in ("name", "shape", "data"))
     if not isinstance(data, list) or not data:
         raise RefusedError(400, "the input has no data")
+    if not isinstance(shape, list) or set(map(type, shape)) != {int}:  # 1.0 and true equal 1
+        raise RefusedError(400, f"the input's shape {shape} is not a list of whole numbers")
     if name == "image_bytes" and given.get("datatype") == "BYTES":
         if shape != [len(data)] or not all(isinstance(item, str) for item in data):
             raise RefusedError(400, f"image_bytes is not of shape [{len(data)}], or not base64 texts")
@@ -146,7 +148,7 @@ def infer_input(content: dict[str, Any], image_size: int) -> list[bytes] | np.nd
         kinds = set(map(type, pixels.flat))
         if list in kinds:
             raise RefusedError(400, "the lists in the data are not of equal lengths")
-        if not isinstance(shape, list) or shape[1:] != wanted or shape[:1] != [pixels.size // (3 * image_size**2)]:
+        if shape[1:] != wanted or shape[:1] != [pixels.size // (3 * image_size**2)]:
             raise RefusedError(400, f"images is of shape {shape} where [n, {', '.join(map(str, wanted))}] is taken")
         if kinds != {int} or pixels.min() < 0 or pixels.max() > 255:
             raise RefusedError(400, "the data of images are not whole numbers from 0 to 255")
