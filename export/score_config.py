@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gender_tfds.field_flags import setting
-from gender_tfds.pixel_limit import MAX_PIXELS
+from gender_tfds.pixel_limit import MAX_PIXELS, MOST_PIXELS
 from gender_tfds.run_folder import COLUMNS
 from gender_tfds.user_error import UserError
 
@@ -48,7 +48,9 @@ class ScoreConfig:
     detector_model: str | None = setting(None, "YuNet's .onnx file; the packaged one if left out")
     detector_threshold: float = setting(0.7, "least score of what counts as a face", lower=0.01, upper=1)
     columns: tuple[str, ...] = setting((), f"columns to add, about the picture: some of {','.join(EXTRA_COLUMNS)}")
-    max_pixels: int = setting(MAX_PIXELS, "a picture of more is refused before it is decoded", lower=1)
+    max_pixels: int = setting(
+        MAX_PIXELS, "a picture of more is refused before it is decoded", lower=1, upper=MOST_PIXELS
+    )
 
     def checked(self) -> "ScoreConfig":
         """Returns itself.

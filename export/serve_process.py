@@ -72,8 +72,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-    except OSError as error:
-        raise UserError(f"--host={host} --port={port} can't be listened on ({error.strerror}); give others") from error
+    except (OSError, UnicodeError) as error:  # a name with an empty or a long part has no IDNA
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--host={host} --port={port} can't be listened on ({reason}); give others") from error
     listening.listen(2048)
     listening.set_inheritable(True)
     return listening

@@ -8,7 +8,7 @@ import pathlib
 from export.packaged import DEFAULT, MODEL_KINDS, model_path
 from gender_tfds.command_line import Command
 from gender_tfds.field_flags import setting
-from gender_tfds.pixel_limit import MAX_PIXELS, limit_pixels
+from gender_tfds.pixel_limit import MAX_PIXELS, MOST_PIXELS, limit_pixels
 from gender_tfds.user_error import UserError
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,9 @@ class ServePolicy:
     max_memory: int = setting(
         256_000_000, "bytes of the bodies of all requests that a worker has not answered; over it, status 503", lower=1
     )
-    max_pixels: int = setting(MAX_PIXELS, "pixels of a picture; over it, status 422 before it is decoded", lower=1)
+    max_pixels: int = setting(
+        MAX_PIXELS, "pixels of a picture; over it, status 422 before it is decoded", lower=1, upper=MOST_PIXELS
+    )
     timeout: float = setting(30.0, "seconds for a request's body to come; over it, status 408", lower=0.1)
     grace_seconds: int = setting(30, "seconds after SIGTERM for what was begun to be finished", lower=0)
     web_dir: str | None = setting(None, "folder that `make web` made, shown at /; /docs is shown there if left out")

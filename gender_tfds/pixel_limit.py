@@ -3,6 +3,7 @@
 import os
 
 MAX_PIXELS = 89_000_000  # a picture of a phone has 48 million; decoded, so many take 267 MB
+MOST_PIXELS = 2**30  # to which it may be raised: OpenCV's own limit; decoded, so many take 3.2 GB
 _VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from export import commands
 from export.score_config import ScoreConfig
 from gender_tfds.user_error import UserError
 
@@ -28,3 +29,9 @@ def test_scaled_decoding_and_a_detector_exclude_each_other():
     assert ScoreConfig(scaled_decoding=True).checked().scaled_decoding
     with pytest.raises(UserError, match="--detector=yunet chooses by itself how large"):
         ScoreConfig(scaled_decoding=True, detector="yunet").checked()
+
+
+@pytest.mark.parametrize("pixels", [2**30 + 1, 10**23])
+def test_more_pixels_than_opencv_takes_are_told(pixels, capsys):
+    assert commands.score(["folder", f"--max_pixels={pixels}"]) == 2
+    assert "--max_pixels" in capsys.readouterr().err

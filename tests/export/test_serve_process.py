@@ -109,7 +109,9 @@ def test_workers_end_when_the_process_that_started_them_was_killed(artefacts, te
         (["--model={model}", "--token_file={empty}"], "is empty"),
         (["--model={model}", "--web_dir=/nowhere"], "--web_dir=/nowhere holds no index.html"),
         (["--model={model}", "--host=256.0.0.1"], "can't be listened on"),
+        (["--model={model}", "--host=0.0.0..0"], "can't be listened on"),
         (["--model={model}", "--port=70000"], "port"),
+        (["--model={model}", f"--max_pixels={10**23}"], "max_pixels"),
         (["--model={empty}"], "is of no known kind"),
     ],
 )
