@@ -4,18 +4,16 @@ YuNet, run by OpenCV: Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Det
 2023.
 """
 
-import io
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from export.packaged import FOLDER
 from gender_tfds.faces import CROP_TEMPLATE
-from gender_tfds.images_cv import decode, largest_reduction, resize, shrink
+from gender_tfds.images_cv import decode, jpeg_sides, largest_reduction, resize, shrink
 from gender_tfds.user_error import UserError
 
 MODEL = FOLDER / "face_detection_yunet_2023mar.onnx"
@@ -85,7 +83,7 @@ class FaceDetector:
     def look(self, encoded: bytes, size: int, template: Template = CROP_TEMPLATE) -> Photo:
         """Returns the faces in an encoded photo, and each as a crop of `size` pixels.
 
-        A large photo is decoded at a reduced scale first; in full only where faces are small, or none are found.
+        A large JPEG is decoded at a reduced scale first; in full only where faces are small, or none are found.
 
         Args:
           encoded: the bytes of a file.
@@ -95,7 +93,7 @@ class FaceDetector:
         Raises:
           ValueError: see `images_cv.decode`.
         """
-        sides = _sides(encoded)
+        sides = jpeg_sides(encoded)
         reduction = largest_reduction(max(sides), _SIDE)
         image = decode(encoded, reduction)
         faces = self.detect(image)
@@ -194,15 +192,6 @@ def _matrix(landmarks: np.ndarray, size: int, template: Template = CROP_TEMPLATE
     """Returns `similarity` as OpenCV takes it, float64 (2, 3)."""
     turn, shift = similarity(landmarks, size, template)
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
-
-
-def _sides(encoded: bytes) -> tuple[int, int]:
-    """Returns the two sides from the header; zeros where Pillow can't tell, which is no reason to refuse a picture."""
-    try:
-        with Image.open(io.BytesIO(encoded)) as header:
-            return header.size
-    except Exception:  # Pillow raises whatever a malformed header leads to; OpenCV will say what is wrong
-        return 0, 0
 
 
 def _starts(side: int) -> list[int]:

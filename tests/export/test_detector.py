@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import onnx
+import PIL.Image
 import pytest
 
 from export import detector
@@ -10,6 +11,7 @@ from export.detector import Face, FaceDetector, crop, similarity
 from gender_tfds.faces import CROP_TEMPLATE
 from gender_tfds.user_error import UserError
 from tests.conftest import SHARED_DATA
+from tests.hostile import declare, encode
 
 TEMPLATE = np.array(CROP_TEMPLATE, np.float32)
 PORTRAITS = sorted((SHARED_DATA / "portraits").glob("*/*.jpg"))[::10]
@@ -139,6 +141,23 @@ def test_a_reduced_copy_is_decoded_where_faces_are_large(planted, monkeypatch):
     photo = look((1000, 800, 40))
     assert reductions == [4, 1]
     assert _boxes(photo.faces) == [(1000, 800, 40, 40)]
+
+
+def test_a_photo_over_the_limit_is_refused_without_a_warning(planted, recwarn):
+    small = cv2.imencode(".jpg", _photo(128, 128))[1].tobytes()
+    with pytest.raises(ValueError, match="more than 89,000,000 pixels"):
+        planted.look(declare(small, "JPEG", 10_000, 10_000), 32)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_a_photo_on_its_side_is_turned_and_keeps_its_shape(planted, kind):
+    image = PIL.Image.fromarray(_photo(2000, 3000, (300, 900, 600)))
+    exif = image.getexif()
+    exif[0x0112] = 6  # shown after a quarter turn clockwise
+    photo = planted.look(encode(image, kind, exif=exif), 32)
+    assert (photo.width, photo.height) == (2000, 3000)
+    np.testing.assert_allclose(photo.faces[0].box, (2000 - 900 - 600, 300, 600, 600), atol=12)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def _bombs():
     yield "fits.gif", encode(gray, "GIF")
     small = PIL.Image.new("L", (128, 128), 100)
     yield "fits.jpg", declare(encode(small, "JPEG"), "JPEG", 9_400, 9_400)
+    yield "over, progressive.jpg", declare(encode(small, "JPEG", progressive=True), "JPEG", 12_000, 12_000)
     for kind, suffix in KINDS.items():
         yield f"over{suffix}", declare(encode(small, kind), kind, 12_000, 12_000)
 
@@ -103,11 +104,12 @@ def test_mutated_pictures_have_a_row_each_in_bounded_memory_and_time(score, tmp_
     assert took["seconds"] < MOST_SECONDS
 
 
-def test_pictures_that_unpack_to_much_are_refused_or_fit(score, tmp_path):
+@pytest.mark.parametrize("flags", [(), ("--scaled_decoding",)])
+def test_pictures_that_unpack_to_much_are_refused_or_fit(score, tmp_path, flags):
     """Those within the limit have a prediction, those over it an error."""
     folder = _write(tmp_path / "bombs", _bombs())
     assert max(path.stat().st_size for path in folder.iterdir()) < 200_000
-    _, rows, took = score(folder)
+    _, rows, took = score(folder, *flags)
     errors = {row["path"]: row["error"] for row in rows}
     assert {name for name, error in errors.items() if error} == {name for name in errors if name.startswith("over")}
     assert {error for error in errors.values() if error} == {"more than 89,000,000 pixels"}

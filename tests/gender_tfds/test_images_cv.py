@@ -11,7 +11,7 @@ from hypothesis import strategies
 
 from gender_tfds import images_cv
 from gender_tfds.drawn_faces.picture import draw_face, encode_face
-from tests.hostile import KINDS, mutated, property_of
+from tests.hostile import KINDS, declare, mutated, property_of
 
 SIZES = (32, 96, 128, 200)
 
@@ -156,6 +156,24 @@ def test_a_reduced_picture_is_what_opencv_calls_its_colours(kind, reduction):
 def test_what_tells_no_sides_is_not_reduced(encoded):
     expected = 2 if encoded == DAMAGED["cut JPEG"] else 1  # whose header is whole
     assert images_cv.reduction_for(encoded, 32) == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_reduced_picture_is_refused_by_the_sides_of_the_whole_one(options):
+    encoded = encode(draw_face(0), "JPEG", **options)
+    assert images_cv.decode(declare(encoded, "JPEG", 1000, 89), 8).shape == (12, 125, 3)
+    with pytest.raises(ValueError, match="more than 89,000,000 pixels"):
+        images_cv.decode(declare(encoded, "JPEG", 10_000, 8_901), 8)
+
+
+def test_a_header_that_hides_other_sides_from_us_than_from_libjpeg_tells_none():
+    """A byte of fill: who takes it for a marker comes to a frame header that is the content of another segment."""
+    frame = b"\xff\xc0\0\x11\x08\0\x09\0\x09"
+    hiding = b"\xff\xff\xe1\xf0\0" + (bytes(0xE1F0 - 3) + frame).ljust(0xF000 - 2, b"\0")
+    encoded = ENCODED[:2] + hiding + ENCODED[2:]
+    assert images_cv.jpeg_sides(ENCODED) == images_cv.decode(encoded).shape[:2] == (128, 128)
+    assert images_cv.jpeg_sides(encoded) == (0, 0)
+    assert images_cv.jpeg_sides(ENCODED[:2] + hiding[1:] + ENCODED[2:]) == (128, 128)  # without that byte
 
 
 SIGNS = [
