@@ -1,5 +1,6 @@
 """Decode and resize one picture with OpenCV: what scoring and serving feed to a model."""
 
+import io
 import math
 
 from gender_tfds.pixel_limit import pixel_limit
@@ -19,6 +20,10 @@ _BAND = 256  # rows
 # OpenCV's names for reduced colours mean BGR, and its RGB excludes them; of these the size counts, and RGB for the rest
 _REDUCED = {8: cv2.IMREAD_REDUCED_GRAYSCALE_8, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2}
 _TOO_MANY = f"more than {_MAX_PIXELS:,} pixels"
+_ORIENTATION = 0x0112  # EXIF tag
+# of orientations 1 to 8: which are mirrored, and how many quarter turns counter-clockwise put them upright after that
+_MIRRORED = (2, 4, 5, 7)
+_TURNS = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}
 _SPARE = 1.5  # times a size that a reduced picture's sides have at least, so that averages of areas are left to take
 
 
@@ -26,7 +31,7 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
     """Returns a picture as uint8 RGB of shape (height, width, 3); the first one of an animation.
 
     Args:
-      encoded: the bytes of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, … file. The EXIF orientation is honoured.
+      encoded: the bytes of a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, … file. The orientation that it tells is honoured.
       reduction: 2, 4 or 8 for a JPEG's picture of so much smaller sides, decoded in less time and memory.
 
     Raises:
@@ -37,7 +42,10 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
     # OpenCV would ask for the reduced sides, and a progressive JPEG takes the memory of the whole ones
     if reduction > 1 and math.prod(jpeg_sides(encoded)) > _MAX_PIXELS:
         raise ValueError(_TOO_MANY)
+    may_be_avif = encoded[4:8] == b"ftyp"
     flags = cv2.IMREAD_COLOR_RGB | _REDUCED.get(reduction, 0)
+    if may_be_avif:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION  # that of EXIF, which in an AVIF counts for nothing
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
@@ -45,10 +53,23 @@ def decode(encoded: bytes, reduction: int = 1) -> np.ndarray:
             raise ValueError(_TOO_MANY) from error
         raise ValueError(f"OpenCV refused the picture: {error.err}") from error
     if image is None:
-        if encoded[4:8] == b"ftyp" and encoded[8:11] in (b"hei", b"hev", b"mif"):
+        if may_be_avif and encoded[8:11] in (b"hei", b"hev", b"mif"):
             raise ValueError("HEIC, which OpenCV can't decode; convert it to JPEG")
         raise ValueError("not a picture that OpenCV can decode, or damaged")
-    return image
+    return _upright_avif(image, encoded) if may_be_avif else image
+
+
+def _upright_avif(image: np.ndarray, encoded: bytes) -> np.ndarray:
+    """Returns an AVIF's picture as its boxes `irot` and `imir` turn it, which OpenCV ignores."""
+    from PIL.AvifImagePlugin import AvifImageFile  # here, since other pictures do without it
+
+    try:
+        # not by PIL.Image.open, whose limit of pixels is another
+        orientation = AvifImageFile(io.BytesIO(encoded)).getexif().get(_ORIENTATION, 1)
+    except Exception as error:  # Pillow raises whatever a damaged header leads to
+        raise ValueError("an AVIF whose orientation Pillow can't read, or damaged") from error
+    unmirrored = image[:, ::-1] if orientation in _MIRRORED else image
+    return np.ascontiguousarray(np.rot90(unmirrored, _TURNS.get(orientation, 0)))
 
 
 def reduction_for(encoded: bytes, size: int) -> int:

@@ -3,13 +3,13 @@
 import io
 
 import cv2
-import numpy as np
 import PIL.Image
 import tensorflow as tf
 
 from gender_tfds.face_files import read_file
 from gender_tfds.face_listing import Face
 from gender_tfds.faces import RejectedError
+from gender_tfds.images_cv import decode
 from gender_tfds.images_tf import decode_and_resize
 
 MAX_PIXELS = 64_000_000  # decoded, such a picture takes 192 MB, and training decodes several at once
@@ -17,7 +17,7 @@ _ORIENTATION = 0x0112  # EXIF tag
 
 
 def for_record(encoded: bytes) -> bytes:
-    """Returns an upright JPEG's own bytes, and any other picture as OpenCV sees it, upright and in RGB, encoded anew.
+    """Returns an upright JPEG's own bytes, and any other picture as scoring sees it, upright and in RGB, encoded anew.
 
     TensorFlow ignores the EXIF orientation, and refuses some WebP, BMP, GIF and all TIFF files. A JPEG that must be
     turned, or is in CMYK, stays a JPEG, of quality 95: as a PNG, a phone's photograph would be many times larger.
@@ -32,11 +32,10 @@ def for_record(encoded: bytes) -> bytes:
     if can_stay:
         return encoded
     try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
+        image = decode(encoded)
+    except ValueError as error:
         raise RejectedError("damaged") from error
-    if image is None:
-        raise RejectedError("damaged")
+    image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR, dst=image)  # in its own memory
     if is_jpeg:
         whole_colour = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
         return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95, *whole_colour])[1].tobytes()

@@ -8,6 +8,7 @@ import shutil
 
 import cv2
 import numpy as np
+import PIL.AvifImagePlugin
 import PIL.Image
 import pytest
 import tensorflow as tf
@@ -111,6 +112,15 @@ def test_a_jpeg_on_its_side_is_turned(orientation):
     assert error.mean() < 1
     # as it is, training would see it lying
     assert np.abs(_in_training(encoded) - _in_scoring(encoded)).mean() > 10
+
+
+@pytest.mark.skipif(not PIL.AvifImagePlugin.SUPPORTED, reason="this Pillow has no AVIF")
+def test_an_avif_on_its_side_is_turned():
+    upright, lying = (pictures.for_record(turned(2, orientation, "AVIF")) for orientation in (1, 6))
+    shapes = [PIL.Image.open(io.BytesIO(recorded)).size for recorded in (upright, lying)]
+    assert shapes == [(128, 100), (100, 128)]
+    np.testing.assert_array_equal(_in_training(lying), _in_scoring(turned(2, 6, "AVIF")))
+    np.testing.assert_array_equal(_in_training(lying), np.rot90(_in_training(upright), -1))
 
 
 def test_a_cmyk_jpeg_is_converted_as_scoring_does_it():

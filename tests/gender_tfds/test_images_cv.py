@@ -5,7 +5,9 @@ import io
 import cv2
 import hypothesis
 import numpy as np
+import PIL.AvifImagePlugin
 import PIL.Image
+import PIL.ImageOps
 import pytest
 from hypothesis import strategies
 
@@ -107,6 +109,51 @@ def test_the_exif_orientation_is_honoured():
     upright = images_cv.decode_and_resize(encode(drawn, "JPEG"), 128)
     np.testing.assert_array_equal(turned, np.rot90(upright, -1))
     assert not np.array_equal(turned, upright)
+
+
+avif = pytest.mark.skipif(not PIL.AvifImagePlugin.SUPPORTED, reason="this Pillow has no AVIF")
+
+
+def encode_avif(orientation):
+    """Returns a drawn face, not square, with the boxes `irot` and `imir` that Pillow writes for an orientation."""
+    image = PIL.Image.fromarray(draw_face(6)[:100])
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    return encode(image, "AVIF", exif=exif)
+
+
+@avif
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_as_pillow_turns_it(orientation):
+    encoded = encode_avif(orientation)
+    with PIL.Image.open(io.BytesIO(encoded)) as image:
+        assert image.getexif().get(0x0112, 1) == orientation
+        expected = np.asarray(PIL.ImageOps.exif_transpose(image).convert("RGB")).astype(int)
+    found = images_cv.decode(encoded)
+    assert found.flags.c_contiguous
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 1
+    # as OpenCV has it
+    lying = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert np.array_equal(found, lying) == (orientation == 1)
+
+
+@avif
+def test_the_exif_orientation_of_an_avif_counts_for_nothing():
+    """An encoder may leave there what it has put into the boxes; OpenCV, which turns by it, would turn twice."""
+    other = b"MM\0*\0\0\0\x08\0\x01\x01\x13\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    plain = encode(PIL.Image.fromarray(draw_face(6)[:100]), "AVIF", exif=other)
+    encoded = plain.replace(other[:12], other[:11] + b"\x12")  # the tag becomes the orientation's
+    np.testing.assert_array_equal(images_cv.decode(encoded), images_cv.decode(plain))
+    assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB).shape == (128, 100, 3)
+
+
+@avif
+def test_an_avif_whose_orientation_is_unknown_is_no_picture(monkeypatch):
+    encoded = encode_avif(1)
+    monkeypatch.setattr(PIL.AvifImagePlugin, "SUPPORTED", False)
+    with pytest.raises(ValueError, match="an AVIF whose orientation Pillow can't read"):
+        images_cv.decode(encoded)
 
 
 ENCODED = encode_face(0)
