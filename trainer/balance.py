@@ -26,7 +26,8 @@ def class_weights(config: TrainConfig, shown: Counts) -> tuple[float, ...]:
 def faces_per_epoch(config: TrainConfig, counts: Counts) -> list[dict[str, int]]:
     """Returns, for each data set, how many faces of each class an epoch shows.
 
-    A number above that of the faces means that some are shown again, below that some wait for another epoch.
+    A number above that of the faces means that some are shown again, below that some wait for another epoch; they take
+    turns.
     """
     weights = [float(weight) for weight in config.dataset_weights] or [1.0] * len(counts)
     shown = [

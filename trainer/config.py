@@ -108,7 +108,7 @@ class TrainConfig:
     balance: str = setting(
         "none",
         "against unequal classes: class_weights weighs the loss, oversample shows the rarer class as often as the"
-        " other, undersample the other as seldom, in every epoch a new draw",
+        " other, undersample the other as seldom; faces take turns from epoch to epoch",
         choices=("none", "class_weights", "oversample", "undersample"),
     )
     class_weights: tuple[str, ...] = setting(

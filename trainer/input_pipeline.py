@@ -1,5 +1,6 @@
 """From sharded TFRecords to batches: one pipeline to train on, another to judge by."""
 
+import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -35,9 +36,10 @@ def make_train_dataset(
 ) -> tf.data.Dataset:
     """Returns the batches of the epochs, one after the other.
 
-    An epoch's order follows from the seed and the epoch's number alone, so that a resumed run sees what an
-    uninterrupted one would; but a data service gives it in no certain order. Unless `shown` says otherwise, each epoch
-    holds every face once; its last batch may be smaller.
+    An epoch's faces and their order follow from the seed and the epoch's number alone, so that a resumed run sees what
+    an uninterrupted one would; but a data service gives them in no certain order. Unless `shown` says otherwise, each
+    epoch holds every face once; its last batch may be smaller. Where it says otherwise the faces of a class take turns:
+    over the epochs each is shown as often as the others of its data set, or once less.
 
     Args:
       builders: of the data sets.
@@ -56,37 +58,68 @@ def make_train_dataset(
     """
     size = image_size or config.image_size
     division = division or Division((sum(sum(of_set.values()) for of_set in shown),), config.batch_size)
-    cells, wanted = [], []
+    cells = []
     for builder, available, often in zip(builders, counts, shown, strict=True):
         examples = _examples(builder, config, "train", size, cache_dir, division.workers.share, data_service)
         if available == often:
-            cells.append(examples)
-            wanted.append(sum(available.values()))
+            number = sum(available.values())
+            cells.append(_Cell(examples, number, number, config.seed))
             continue
         for label, gender in enumerate(faces.GENDERS):
             if often[gender]:
-                cells.append(examples.filter(lambda _, target, label=label: tf.equal(target[0], label)))
-                wanted.append(often[gender])
+                of_class = examples.filter(lambda _, target, label=label: tf.equal(target[0], label))
+                cells.append(_Cell(of_class, available[gender], often[gender], config.seed))
     # One dataset an epoch, since a shuffle's seed can't be a tensor where a global seed is set.
     numbers = range(config.epochs) if epochs is None else epochs
-    orders = (_epoch(cells, wanted, config, config.seed * 1_000_003 + number) for number in numbers)
+    orders = (_epoch(cells, config, number) for number in numbers)
     parts = [division.batched(_decoded(order, size, exact=False)) for order in orders]
     return functools.reduce(lambda all_epochs, epoch: all_epochs.concatenate(epoch), parts).prefetch(tf.data.AUTOTUNE)
 
 
-def _epoch(cells: list[tf.data.Dataset], wanted: list[int], config: TrainConfig, seed: int) -> tf.data.Dataset:
-    if len(cells) == 1:
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """Faces that an epoch shows equally often: all of them so many times, and some of them once more.
+
+    Attributes:
+      examples: of (image, target), in the same order every time.
+      faces: how many there are.
+      shown: how many an epoch shows.
+      seed: of the order in which they take turns.
+    """
+
+    examples: tf.data.Dataset
+    faces: int
+    shown: int
+    seed: int
+
+    @functools.cached_property  # one for all epochs: it takes 8 bytes a face
+    def _turns(self) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(np.random.default_rng(self.seed).permutation(self.faces))
+
+    def epoch(self, number: int, buffer: int, seed: int) -> tf.data.Dataset:
+        """Returns the faces of an epoch. Every one of them is read, since a cache that is not filled is not kept."""
+        times, more = divmod(self.shown, self.faces)
+        first = number * more
+        numbered = tf.data.Dataset.zip(self.examples, self._turns)
+        drawn = numbered.filter(lambda _, turn: (turn - first) % self.faces < more).map(lambda face, _: face)
+        if not times:
+            return drawn
+        whole = self.examples.shuffle(buffer, seed=seed, reshuffle_each_iteration=False).repeat(times)
+        return whole.concatenate(drawn) if more else whole
+
+
+def _epoch(cells: list[_Cell], config: TrainConfig, number: int) -> tf.data.Dataset:
+    seed = config.seed * 1_000_003 + number
+    if len(cells) == 1 and cells[0].shown == cells[0].faces:
         # the records were shuffled when they were built, so a buffer smaller than the data mixes well enough
-        examples, buffer = cells[0], config.shuffle_buffer
+        examples, buffer = cells[0].examples, config.shuffle_buffer
     else:
         # Cells that come one after the other are mixed by a buffer that holds them all; those that are cached in memory
         # are there anyway. (Drawing from several at a time fails in TensorFlow 2.21 where such datasets are
         # concatenated: "Incompatible shapes".)
-        drawn = [
-            cell.shuffle(config.shuffle_buffer, seed=seed, reshuffle_each_iteration=False).repeat().take(often)
-            for cell, often in zip(cells, wanted, strict=True)
-        ]
-        examples, buffer = functools.reduce(lambda some, more: some.concatenate(more), drawn), sum(wanted)
+        parts = [cell.epoch(number, config.shuffle_buffer, seed) for cell in cells]
+        examples = functools.reduce(lambda some, more: some.concatenate(more), parts)
+        buffer = sum(cell.shown for cell in cells)
     # every reading of an epoch has its one order: on several devices Keras reads the first batch twice
     return examples.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
 

@@ -1,6 +1,7 @@
 """Batches: every face once, orders that follow from seed and epoch, the same pixels as scoring sees."""
 
 import collections
+import dataclasses
 import itertools
 
 import numpy as np
@@ -176,6 +177,54 @@ def test_the_rarer_class_is_shown_again_and_the_other_is_left_out_as_asked(build
     # mixed, not one class after the other
     labels = np.concatenate([targets[:, 0] for _, targets in first])
     assert 0.2 < labels[: len(labels) // 2].mean() / labels.mean() < 1.8
+
+
+PARTS = pytest.mark.parametrize("part", [0.25, 1.25])  # of a class's faces that an epoch shows
+
+
+def _shown(counts, part):
+    return [{gender: round(part * number) for gender, number in counts.items()}]
+
+
+@PARTS
+@pytest.mark.parametrize("cache", ["memory", "off"])
+def test_faces_take_turns_however_small_the_buffer(builder, part, cache):
+    config = TrainConfig(image_size=32, batch_size=1000, epochs=5, cache=cache, shuffle_buffer=10)
+    (counts,) = count_faces([builder], config.folds("train"))
+    (shown,) = _shown(counts, part)
+    epochs = [_seen(epoch) for epoch in _epochs(_train(builder, config, shown=[shown]), 1)]
+    for label, gender in enumerate(counts):
+        over_all = sum((seen[label] for seen in epochs), collections.Counter())
+        assert len(over_all) == counts[gender]
+        assert max(over_all.values()) - min(over_all.values()) <= 1
+        for seen in epochs:
+            assert seen[label].total() == shown[gender]
+            assert max(seen[label].values()) <= np.ceil(part)
+
+
+@PARTS
+def test_whose_turn_it_is_follows_from_seed_and_epoch(builder, part):
+    config = TrainConfig(image_size=32, batch_size=1000, epochs=3)
+    (counts,) = count_faces([builder], config.folds("train"))
+
+    def sums(settings, **options):
+        return [list(_sums(e)) for e in _epochs(_train(builder, settings, shown=_shown(counts, part), **options), 1)]
+
+    whole = sums(config)
+    assert sums(config) == whole
+    assert sums(config, epochs=[1, 2]) == whole[1:]
+    (other,) = sums(dataclasses.replace(config, epochs=1, seed=1))
+    assert sorted(other) not in map(sorted, whole)
+
+
+@PARTS
+def test_a_cache_on_disk_is_whole_after_an_epoch_that_shows_a_part(builder, part, tmp_path):
+    config = TrainConfig(image_size=32, batch_size=32, epochs=1, cache="disk", shuffle_buffer=10)
+    (counts,) = count_faces([builder], config.folds("train"))
+    for _ in _train(builder, config, shown=_shown(counts, part), cache_dir=str(tmp_path)):
+        pass
+    (folder,) = tmp_path.iterdir()
+    assert (folder / "faces.index").is_file()
 
 
 def test_several_data_sets_are_mixed_and_each_face_comes_once(builder):
