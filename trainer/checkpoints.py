@@ -55,7 +55,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
       path: of the checkpoint, an `.npz` file.
-      config: for `epochs`, `early_stopping`, `max_minutes` and `ema`.
+      config: for `epochs`, `image_size`, `early_stopping`, `max_minutes` and `ema`.
       faces: training faces in an epoch, for the speed in the history.
     """
 
@@ -159,8 +159,9 @@ class Checkpoints(keras.callbacks.Callback):
             np.savez(partial, **{"progress": progress, "schedule": self._phase.schedule, **arrays})  # type: ignore[arg-type]
 
     def _is_enough(self, epoch: int) -> bool:
-        # a frozen base ends by its schedule, and what it reached is no measure for what comes after
-        waited = 0 if self._phase.frozen else epoch - max(self.progress.best_epoch, self._phase.first)
+        # a frozen base and smaller pictures end by their schedule, and what they reached is no measure for what comes after
+        passing = self._phase.frozen or self._phase.image_size < self.config.image_size
+        waited = 0 if passing else epoch - max(self.progress.best_epoch, self._phase.first)
         seconds = [row["seconds"] for row in self.progress.history]
         # an epoch on the largest pictures takes longest, and the last ones are on those
         late = bool(self.config.max_minutes) and sum(seconds) + seconds[-1] > 60 * self.config.max_minutes

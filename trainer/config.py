@@ -103,7 +103,10 @@ class TrainConfig:
     )
     teacher_weight: float = setting(0.5, "the part of the target that is the teachers' opinion", lower=0, upper=1)
     early_stopping: int = setting(
-        0, "stop when the validation loss has not improved for so many epochs; 0 is never", lower=0
+        0,
+        "stop when the cross-entropy on the validation faces has not improved for so many epochs; those with a"
+        " frozen base or on pictures smaller than --image_size don't count; 0 is never",
+        lower=0,
     )
     balance: str = setting(
         "none",

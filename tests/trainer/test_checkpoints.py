@@ -37,7 +37,7 @@ def _phase(epochs, schedule=None, image_size=32):
 def _fit(path, epochs, *, stop_after=None, validation=(X, Y), phase=None, **settings):
     """Trains as `trainer.fit` does; with `stop_after` only so many epochs, as if killed then."""
     model, classifier = _model(settings.get("ema", 0.0))
-    checkpoints = Checkpoints(path, TrainConfig(epochs=epochs, **settings), faces=64)
+    checkpoints = Checkpoints(path, TrainConfig(epochs=epochs, image_size=32, **settings), faces=64)
     checkpoints.load()
     checkpoints.begin(phase or _phase(epochs), model, classifier)
     done = len(checkpoints.progress.history)
@@ -204,6 +204,18 @@ def test_with_ema_the_averages_are_judged_and_kept_and_training_goes_on_with_the
     resumed, _ = _fit(tmp_path / "parts.npz", 3, stop_after=1, ema=0.99)
     resumed, _ = _fit(tmp_path / "parts.npz", 3, ema=0.99)
     np.testing.assert_allclose(resumed.best_weights[0], kept, rtol=1e-5)
+
+
+def test_early_stopping_waits_for_what_comes_after_smaller_pictures(tmp_path):
+    settings = {"early_stopping": 2, "validation": (X, 1 - Y), "phase": dataclasses.replace(_phase(5), image_size=16)}
+    first, _ = _fit(tmp_path / "c.npz", 20, stop_after=5, **settings)
+    assert len(first.progress.history) == 5
+    assert not first.progress.finished
+    settings["phase"] = dataclasses.replace(_phase(20), first=5)
+    then, _ = _fit(tmp_path / "c.npz", 20, **settings)
+    assert then.progress.best_epoch == 6
+    assert len(then.progress.history) == 8
+    assert then.progress.finished
 
 
 def test_early_stopping_waits_for_what_comes_after_a_frozen_base(tmp_path):
