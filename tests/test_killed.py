@@ -74,6 +74,7 @@ class Command:
       result: returns of a folder what must be the same as without a kill.
       kept: pattern of the first file that a killed one leaves and the next goes on with.
       never_again: pattern of files that are not written again once there is something kept.
+      twice: whether it ends the same too if it was killed before it had done more.
       inside: a context to run it in.
     """
 
@@ -83,6 +84,7 @@ class Command:
     result: Callable[[pathlib.Path], object]
     kept: str = "*"
     never_again: str = "nothing"
+    twice: bool = True
     inside: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext
 
     def run(self, folder: pathlib.Path, since: str = "*", limit: float = math.inf) -> tuple[bool, dict[str, float]]:
@@ -247,6 +249,7 @@ def command(request):
             search_result,
             kept=TRIALS,
             never_again=f"trial_000/{run_folder.HISTORY}",
+            twice=False,  # other settings are tried then: these may be what ends it
         ),
     }
     return makers[request.param]()
@@ -272,7 +275,8 @@ def test_a_command_killed_at_any_moment_ends_as_one_that_was_not(command, moment
     while kills < moments or folder.exists():
         # every other moment is after there is something to go on with; what was killed may be killed again
         since = "*" if kills % 2 else command.kept
-        limit = rng.random() * seconds[since] if kills < moments else math.inf
+        again = command.twice or not folder.exists()
+        limit = rng.random() * seconds[since] if kills < moments and again else math.inf
         killed, _ = command.run(folder, since, limit)
         kills += killed
         assert half_written(folder) == []

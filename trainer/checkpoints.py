@@ -159,7 +159,7 @@ class Checkpoints(keras.callbacks.Callback):
             np.savez(partial, **{"progress": progress, "schedule": self._phase.schedule, **arrays})  # type: ignore[arg-type]
 
     def _is_enough(self, epoch: int) -> bool:
-        # a frozen base and smaller pictures end by their schedule, and what they reached is no measure for what comes after
+        # a frozen base and smaller pictures end by their schedule; what they reach is no measure for what comes after
         passing = self._phase.frozen or self._phase.image_size < self.config.image_size
         waited = 0 if passing else epoch - max(self.progress.best_epoch, self._phase.first)
         seconds = [row["seconds"] for row in self.progress.history]

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 OBJECTIVE = "val_cross_entropy"
 _STUDY = "study.db"
 _OWN = ("trial_*", f"{_STUDY}*", *FILES)
+_INTERRUPTED = "interrupted"  # attribute of a trial that was ended from outside
 _NEVER_STOPPED = 5  # the first trials: a median of fewer says little
 
 
@@ -102,7 +103,7 @@ def _search(
             log.info("%d of %d trials are finished after %g minutes; --resume goes on.", done, trials, minutes)
             return
         # by what is finished, so that an interrupted search goes on as it would have
-        study.sampler = optuna.samplers.TPESampler(seed=config.seed + done)
+        study.sampler = optuna.samplers.TPESampler(seed=config.seed + done + _given_up(study))
         trial = study.ask(dict(space))
         log.info("Trial %d, %d of %d: %s.", trial.number, done + 1, trials, _words(trial.params))
         _run(study, trial, as_config(config, trial.params), data_dir, cache_dir, workdir)
@@ -126,9 +127,25 @@ def _open_study(workdir: pathlib.Path, config: TrainConfig, space: Mapping[str, 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # of a search that was killed
         study.tell(trial.number, state=TrialState.FAIL)
         shutil.rmtree(trial_folder(workdir, trial.number), ignore_errors=True)
-    if not study.get_trials(states=(*FINISHED, TrialState.WAITING)):
+    given_up = _given_up(study)
+    if given_up:
+        log.info("Settings of %d trials have ended the search twice; others are tried instead.", given_up)
+    if not study.get_trials(states=(*FINISHED, TrialState.WAITING)) and not given_up:
         study.enqueue_trial(as_params(config, space))
     return study
+
+
+def _given_up(study: optuna.Study) -> int:
+    """Returns how many settings are not tried again: by them the process ended twice, as where memory is not enough.
+
+    Once may be chance, and what was killed from outside by SIGKILL looks the same; it is to end as if it had not been.
+    """
+    failed = [
+        str(trial.params)
+        for trial in study.get_trials(states=(TrialState.FAIL,))
+        if _INTERRUPTED not in trial.user_attrs
+    ]
+    return len(failed) - len(set(failed))
 
 
 def _run(
@@ -148,6 +165,9 @@ def _run(
         # as stopped, not as failed: the sampler learns from it to keep away
         study.tell(trial, state=TrialState.PRUNED)
         log.info("Stopped: %s.", "the loss is no number" if isinstance(stopped, DivergedError) else stopped)
+    except KeyboardInterrupt:
+        trial.set_user_attr(_INTERRUPTED, True)
+        raise
     else:
         best = progress.history[progress.best_epoch - 1]
         trial.set_user_attr("val_accuracy", best["val_accuracy"])

@@ -143,6 +143,42 @@ def test_a_search_killed_in_its_first_trial_begins_with_the_users_settings_again
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_settings_that_end_the_process_twice_are_left_for_others(data_dir, tmp_path, pretended, number):
+    def values(training, epoch):
+        if pretended.trainings[-1] in lethal:
+            raise MemoryError
+        return 0.5
+
+    lethal, pretended.of = [], values
+    tune.tune(SMALL, str(data_dir), tmp_path / "whole", trials=4, names=NAMES)
+    settings = list(pretended.trainings)
+    lethal.append(settings[number])
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            tune.tune(SMALL, str(data_dir), tmp_path / "search", trials=4, names=NAMES, resume=True)
+    study = tune.tune(SMALL, str(data_dir), tmp_path / "search", trials=4, names=NAMES, resume=True)
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE"] * number + ["FAIL"] * 2 + ["COMPLETE"] * (4 - number)
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 5  # the second is the first one's again
+
+
+def test_a_search_interrupted_again_and_again_goes_on_as_it_would_have(data_dir, tmp_path, pretended):
+    def interrupted(number, epoch):
+        raise KeyboardInterrupt
+
+    then = pretended.of
+    whole = tune.tune(SMALL, str(data_dir), tmp_path / "whole", trials=2, names=NAMES)
+    for trials in (1, 2):
+        pretended.of = interrupted
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                tune.tune(SMALL, str(data_dir), tmp_path / "search", trials=trials, names=NAMES, resume=True)
+        pretended.of = then
+        resumed = tune.tune(SMALL, str(data_dir), tmp_path / "search", trials=trials, names=NAMES, resume=True)
+    assert _params(resumed) == _params(whole)
+
+
 def test_a_bad_trial_is_stopped_early_and_a_diverging_one_does_not_end_the_search(data_dir, tmp_path, pretended):
     def values(number, epoch):
         if number == 6:
