@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 # architecture -> the settings that it has a use for; trainer/models.py and trainer/transfer.py build them
 _BLOCKS = ("width", "depth", "dropout")
-_TRANSFER = ("dropout", "pretrained", "frozen_epochs", "unfrozen", "unfrozen_rate")
+_FREEZING = ("frozen_epochs", "unfrozen", "unfrozen_rate")
+_TRANSFER = ("dropout", "pretrained", *_FREEZING)
 ARCHITECTURES: dict[str, tuple[str, ...]] = {
     "seed_cnn": (),
     "deep_cnn": (*_BLOCKS, "dense_units", "dense_layers"),
@@ -24,14 +25,25 @@ ARCHITECTURES: dict[str, tuple[str, ...]] = {
     "efficientnetv2b0": _TRANSFER,
     "convnext_tiny": _TRANSFER,
 }
-_OF_MODELS = sorted({name for names in ARCHITECTURES.values() for name in names})
+_OF_MODELS = ["model", *sorted({name for names in ARCHITECTURES.values() for name in names})]
 SMALLEST_SIZE = {"inceptionv3": 75}  # of the input; all others take every size that --image_size allows
 
 
 def unused_settings(config: "TrainConfig") -> list[str]:
     """Returns the names of the settings that shape models, but not the model of `config`."""
-    used = () if config.init_from else ARCHITECTURES[config.model]
+    # the network of a file is as it is, but whether its base is frozen
+    used = _FREEZING if config.init_from else ("model", *ARCHITECTURES[config.model])
     return [name for name in _OF_MODELS if name not in used]
+
+
+def unused_flags(config: "TrainConfig") -> list[str]:
+    """Returns those of `unused_settings` that are not at their default, each as it is typed."""
+    values = {name: getattr(config, name) for name in unused_settings(config)}
+    return [
+        f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
+        for name, value in values.items()
+        if value != getattr(type(config), name)
+    ]
 
 
 def check_model(config: "TrainConfig") -> None:
@@ -41,11 +53,7 @@ def check_model(config: "TrainConfig") -> None:
       UserError: settings that the architecture has no use for, or that exclude each other; a size or a file that can't
         be its.
     """
-    unused = [
-        f"--{name}={getattr(config, name)}"
-        for name in unused_settings(config)
-        if getattr(config, name) != getattr(type(config), name)
-    ]
+    unused = unused_flags(config)
     if unused and not config.init_from:
         takes = ", ".join(f"--{name}" for name in ARCHITECTURES[config.model]) or "no such setting"
         raise UserError(f"--model={config.model} has no use for {' and '.join(unused)}; it takes {takes}")

@@ -11,6 +11,8 @@ import pandas as pd
 from gender_tfds import run_folder
 from gender_tfds.licences import licences
 from gender_tfds.saved_run import architecture
+from trainer.architectures import unused_settings
+from trainer.config import TrainConfig
 from trainer.report_tables import measured, slice_table
 
 _STYLE = """
@@ -44,6 +46,8 @@ def make_report(
       workdir: the run folder, with the pictures of training.
       folder: with the pictures of this judgement.
     """
+    unused = unused_settings(TrainConfig.from_json(record["settings"]))
+    settings = {name: value for name, value in record["settings"].items() if name not in unused}
     title = f"{architecture(record)} on {numbers['dataset']}, split {numbers['split']}"
     parts = [
         f"<h1>{html.escape(title)}</h1>",
@@ -65,7 +69,7 @@ def make_report(
         _picture(workdir / run_folder.LOSS_PLOT, "Loss over the epochs of training"),
         _picture(workdir / run_folder.TRAIN_BATCH, "Training faces after augmentation"),
         _picture(workdir / run_folder.MODEL_PLOT, "Model"),
-        f"<h2>Settings</h2>{_facts(record['settings'])}",
+        f"<h2>Settings</h2>{_facts(settings)}",
         f"<h2>Data</h2>{_facts(record['data'])}",
         f"<h2>Environment</h2>{_facts({k: v for k, v in record.items() if k not in ('settings', 'data')})}",
     ]

@@ -15,6 +15,7 @@ from gender_tfds import faces, reading, run_folder, shards
 from gender_tfds.atomic_files import atomic_path, write_text
 from gender_tfds.folder_lock import locked
 from trainer import distribution, plots, processes
+from trainer.architectures import unused_flags
 from trainer.augmentation import make_augmentation
 from trainer.calibration import calibrate
 from trainer.checkpoints import Checkpoints, DivergedError
@@ -51,6 +52,8 @@ def prepare_training(
 
     keras.utils.set_random_seed(config.seed)
     classifier = build_model(config)
+    if unused := unused_flags(config):  # refused without --init_from; with it they may be a preset's
+        log.info("The network is that of --init_from=%s; not used: %s.", config.init_from, ", ".join(unused))
     config = dataclasses.replace(config, image_size=classifier.input_shape[1])
     device = distribution.device_kind()
     precision = distribution.choose_precision(config, device)

@@ -3,7 +3,7 @@
 import pytest
 
 from gender_tfds.user_error import UserError
-from trainer.architectures import ARCHITECTURES
+from trainer.architectures import ARCHITECTURES, unused_flags
 from trainer.config import TrainConfig
 
 IMAGENET = {"model": "mobilenetv3_small", "pretrained": "imagenet"}
@@ -45,3 +45,12 @@ def test_a_model_without_a_base_has_no_use_for_settings_of_one(model, setting, v
 def test_what_excludes_each_other_is_refused(settings, named):
     with pytest.raises(UserError, match=named):
         TrainConfig(**settings).checked(None)
+
+
+def test_what_a_file_that_is_begun_from_has_no_use_for_is_named():
+    shape = {"model": "resnet", "width": 48, "depth": ("1", "2"), "dropout": 0.5}
+    used = {"frozen_epochs": 2, "unfrozen": 3, "unfrozen_rate": 0.5, "learning_rate": 0.1}
+    named = ["--model=resnet", "--depth=1,2", "--dropout=0.5", "--width=48"]
+    assert unused_flags(TrainConfig(init_from="device", **shape, **used)) == named
+    assert unused_flags(TrainConfig(init_from="device", **used)) == []
+    assert unused_flags(TrainConfig(**shape)) == []

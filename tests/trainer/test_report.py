@@ -51,6 +51,22 @@ def test_the_report_says_what_the_numbers_are_and_what_the_label_is(page, traine
     assert "says nothing about people" in words
 
 
+def test_only_settings_that_the_network_has_a_use_for_are_told(trained_run):
+    record = saved_run.load_record(trained_run)
+    numbers = pd.read_json(trained_run / run_folder.METRICS, typ="series").to_dict()
+    slices = compute_slices(pd.read_csv(trained_run / run_folder.PREDICTIONS))
+
+    def told(**settings):
+        changed = {**record, "settings": {**record["settings"], **settings}}
+        text = report.make_report(changed, numbers, slices, load_calibration(trained_run), trained_run, trained_run)
+        words = _Page(text.partition("<h2>Settings</h2>")[2].partition("<h2>Data</h2>")[0]).words
+        return set(words) & {"model", "width", "dropout", "learning rate"}
+
+    assert told(model="resnet", dropout=0.5) == {"model", "width", "dropout", "learning rate"}
+    assert told(model="seed_cnn") == {"model", "learning rate"}
+    assert told(model="resnet", dropout=0.5, init_from="device") == {"learning rate"}
+
+
 def test_what_comes_from_a_run_is_escaped(trained_run):
     record = saved_run.load_record(trained_run)
     record["command"] = "<script>alert(1)</script>"

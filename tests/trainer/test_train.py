@@ -87,9 +87,12 @@ def test_a_finished_run_is_not_touched_by_resume_and_in_the_way_without(data_dir
     assert {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")} == before
 
 
-def test_fine_tuning_starts_from_the_file(data_dir, trained_run, tmp_path):
-    config = dataclasses.replace(SMALL, init_from=str(trained_run / run_folder.MODEL), epochs=1, learning_rate=0.0)
+def test_fine_tuning_starts_from_the_file(data_dir, trained_run, tmp_path, caplog):
+    caplog.set_level("INFO")
+    model = str(trained_run / run_folder.MODEL)
+    config = dataclasses.replace(SMALL, init_from=model, epochs=1, learning_rate=0.0, dropout=0.5)
     train_and_evaluate(config, str(data_dir), tmp_path / "tuned")
+    assert f"The network is that of --init_from={model}; not used: --dropout=0.5." in caplog.messages
     ours, theirs = (
         keras.saving.load_model(folder / run_folder.MODEL).get_weights() for folder in (tmp_path / "tuned", trained_run)
     )
