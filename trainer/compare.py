@@ -180,11 +180,14 @@ def describe(found: Comparison) -> str:
     low, high = numbers["interval"]
     ranked = found.slices[found.slices["ranked"].astype(bool)]
     columns = ["by", "slice", "n", "first", "second", "difference", "low", "high", "p_value"]
+    slices = f"Slices of {MIN_SLICE} faces or more, the largest loss first:\n"
+    slices += ranked[columns].to_string(index=False, float_format="{:.3f}".format)
+    if ranked.empty:
+        slices = f"No slice has {MIN_SLICE} faces: too few have a known age or ethnicity."
     return (
         f"{found.title}: accuracy {numbers['first']:.4f} and {numbers['second']:.4f},"
         f" difference {numbers['difference']:+.4f} (95 % interval {low:+.4f} to {high:+.4f})\n{verdict(numbers)}\n\n"
-        f"Slices of {MIN_SLICE} faces or more, the largest loss first:\n"
-        + ranked[columns].to_string(index=False, float_format="{:.3f}".format)
+        f"{slices}"
     )
 
 

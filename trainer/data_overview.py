@@ -69,7 +69,7 @@ def describe(faces: pd.DataFrame) -> str:
 def write_overview(
     builder: tfds.core.DatasetBuilder, faces: pd.DataFrame, errors: pd.DataFrame | None, folder: pathlib.Path
 ) -> None:
-    """Writes tables and pictures.
+    """Writes tables and pictures, and removes those of an earlier overview for which there is nothing now.
 
     Args:
       builder: of the data set.
@@ -77,6 +77,8 @@ def write_overview(
       errors: of `label_errors.find_label_errors`; None if they were not looked for.
       folder: to write into.
     """
+    for name in (DISAGREEING_PICTURE, LABEL_ERRORS, *map(LABEL_ERRORS_PICTURE.format, range(1, _SHEETS + 1))):
+        (folder / name).unlink(missing_ok=True)
     title = f"{builder.info.full_name}, n = {len(faces):,}"
     counts, disagreeing = count_faces(faces), disagreeing_duplicates(faces)
     write_text(folder / COUNTS, counts.to_csv(index=False))

@@ -1,6 +1,7 @@
 """Which faces a run is judged on, and where that judgement lies."""
 
 import pathlib
+import re
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -32,4 +33,4 @@ def evaluation_folder(workdir: pathlib.Path, own: str, dataset: str, split: str)
     """Returns the folder of a judgement: the run's for the test split of `own`, its first data set; else one below."""
     if (dataset, split) == (own, "test"):
         return workdir
-    return workdir / run_folder.EVALUATIONS / f"{dataset}-{split}".replace(":", "-")
+    return workdir / run_folder.EVALUATIONS / re.sub("[:/]", "-", f"{dataset}-{split}")

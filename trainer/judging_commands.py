@@ -44,7 +44,9 @@ class ComparePolicy:
     )
     dataset: str | None = setting(None, "with two runs: the data set judged on; the first one's own if left out")
     split: str = setting("test", "with two runs: split of the data set")
-    data_dir: str | None = setting(None, "where `tfds build` put the data set; where the run found its own if left out")
+    data_dir: str | None = setting(
+        None, "with two runs: where `tfds build` put the data set; where the first one found its own if left out"
+    )
     output_dir: str | None = setting(None, "folder for tables, and for pictures of the faces that changed")
 
 
@@ -54,7 +56,9 @@ class DataPolicy:
 
     dataset: str = setting(dataclasses.MISSING, "name of a built data set")
     data_dir: str | None = setting(None, "where `tfds build` put the data set; TFDS' own default if left out")
-    output_dir: str = setting(dataclasses.MISSING, "folder for tables and pictures; what it holds is replaced")
+    output_dir: str = setting(
+        dataclasses.MISSING, "folder for tables and pictures; those of an earlier overview are replaced"
+    )
     predictions: str | None = setting(
         None, "the predictions.csv of a gender-cross-validate on the data set: likely label errors are looked for by it"
     )
@@ -78,6 +82,12 @@ def _compare(policy: ComparePolicy) -> None:
     runs = tuple(pathlib.Path(run).expanduser() for run in policy.runs)
     folder = pathlib.Path(policy.output_dir).expanduser() if policy.output_dir else None
     if len(runs) == 1:
+        for name in ("dataset", "split", "data_dir"):
+            if (value := getattr(policy, name)) != getattr(ComparePolicy, name):
+                raise UserError(
+                    f"--{name}={value} needs two run folders, and one is given, which is listed on all it was judged"
+                    " on; leave the flag out or give another run"
+                )
         from trainer import cross_set
 
         table = cross_set.cross_set_table(runs[0])

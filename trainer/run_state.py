@@ -22,9 +22,10 @@ from trainer.lineage import seen_by_run
 
 RUN, CROSS_VALIDATION, SEARCH = "run", "cross-validation", "search"  # kinds of folders
 _VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless")
-_OWN = {
-    value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)
-}  # every name that a run writes into its folder
+# every name that a run writes into its folder
+_OWN = {value for name, value in vars(run_folder).items() if name.isupper() and isinstance(value, str)} - {
+    run_folder.UNDECIDED  # what a prediction may say
+}
 
 
 def check_workdir(workdir: pathlib.Path, kind: str, *, resume: bool, overwrite: bool) -> None:

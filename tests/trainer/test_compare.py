@@ -87,6 +87,18 @@ def test_slices_and_changed_faces():
     assert not changed["second_right"].any()
 
 
+def test_the_slices_are_told_and_what_to_think_where_there_are_none():
+    def told(**columns):
+        first, second = (_table(right).assign(**columns) for right in ([True] * 50, [False] * 5 + [True] * 45))
+        paired = compare.pair(first, second)
+        slices, changed = compare.compare_slices(paired), compare.changed_faces(paired)
+        return compare.describe(compare.Comparison(compare.compare(paired), slices, changed, "some")).splitlines()
+
+    assert told()[-3] == "Slices of 30 faces or more, the largest loss first:"
+    assert "30-44" in told()[-1]
+    assert told(age=-1)[-2:] == ["", "No slice has 30 faces: too few have a known age or ethnicity."]
+
+
 @pytest.fixture
 def two_runs(own_run, tmp_path):
     """A run, and a copy of it that has every fourth face wrong that it had right."""

@@ -92,6 +92,11 @@ def test_tables_and_pictures_are_written(builder, tmp_path):
     assert len(pd.read_csv(tmp_path / overview.DISAGREEING)) == 6
     assert len(pd.read_csv(tmp_path / overview.LABEL_ERRORS)) == 30
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / overview.COUNTS), overview.count_faces(faces))
+    # what a later overview has nothing for is not left to be taken for its own
+    (tmp_path / "notes.txt").write_text("the user's own")
+    overview.write_overview(builder, overview.read_faces(builder), None, tmp_path)
+    names = {overview.COUNTS, overview.COUNTS_PLOT, overview.EXAMPLES, overview.DISAGREEING, "notes.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_the_command_prints_counts_and_finds_turned_labels(builder, data_dir, tmp_path, capsys):

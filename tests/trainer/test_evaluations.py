@@ -26,6 +26,7 @@ def test_the_folds_are_the_runs_own_where_it_was_trained_on_the_data():
         ("mine", "test", ""),
         ("mine", "validation", "evaluations/mine-validation"),
         ("utkface:1.0.0", "test", "evaluations/utkface-1.0.0-test"),
+        ("mine/aligned:1.0.0", "test", "evaluations/mine-aligned-1.0.0-test"),
     ],
 )
 def test_only_the_test_faces_of_the_first_data_set_are_judged_in_the_run_folder(dataset, split, below):

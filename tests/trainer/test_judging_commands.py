@@ -11,6 +11,8 @@ from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
 from trainer import judging_commands as commands
 
+ONE_RUN = ["--dataset=utkface", "--split=validation", "--data_dir=d"]
+
 
 @pytest.mark.parametrize(
     ("run", "flags", "named"),
@@ -20,6 +22,7 @@ from trainer import judging_commands as commands
         (commands.evaluate, ["--workdir=w", "--min_confidence=0.4"], "min_confidence"),
         (commands.evaluate, ["--workdir=w", "--explain=13"], "explain"),
         (commands.compare, [], "RUNS is required"),
+        *((commands.compare, ["one", flag], f"{flag} needs two run folders") for flag in ONE_RUN),
         (commands.compare, ["nowhere"], "nowhere is not a run folder"),
         (commands.evaluate, ["--workdir=parts"], "parts is the folder of a cross-validation"),
         (commands.compare, ["parts"], "parts is the folder of a cross-validation"),

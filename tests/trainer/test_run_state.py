@@ -74,6 +74,13 @@ def test_a_run_is_replaced_when_asked_for(workdir):
     assert json.loads((workdir / run_folder.CONFIG).read_text())["settings"]["epochs"] == 7
 
 
+def test_what_is_no_runs_own_stays_when_it_is_replaced(workdir):
+    (workdir / "undecided").mkdir()
+    (workdir / "undecided" / "face.jpg").write_text("a picture to look at")
+    prepare_workdir(workdir, _record(), resume=False, overwrite=True)
+    assert (workdir / "undecided" / "face.jpg").read_text() == "a picture to look at"
+
+
 def test_what_auto_chose_on_one_device_is_given_on_another(tmp_path):
     begun, workdir = _record(computed_in="mixed_float16"), tmp_path / "run"
     prepare_workdir(workdir, begun, resume=False, overwrite=False)
