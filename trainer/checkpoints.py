@@ -72,11 +72,11 @@ class Checkpoints(keras.callbacks.Callback):
         self._candidate: list[np.ndarray] = []
         self._started = 0.0
 
-    def load(self) -> None:
-        """Reads history and best weights, if there is a checkpoint.
+    def read(self) -> None:
+        """Reads history and best weights, if there is a checkpoint; for a process by itself.
 
         Raises:
-          UserError: the checkpoint is damaged, or not all processes have it.
+          UserError: the checkpoint is damaged.
         """
         if self.path.is_file():
             with self._reading() as arrays:
@@ -84,6 +84,14 @@ class Checkpoints(keras.callbacks.Callback):
                 number = sum(name.startswith("best_") for name in arrays)
                 self.best_weights = [arrays[f"best_{index}"] for index in range(number)]
             self.progress = progress
+
+    def load(self) -> None:
+        """Reads as `read` does, to go on from there. All processes must call it.
+
+        Raises:
+          UserError: the checkpoint is damaged, or not all processes have it.
+        """
+        self.read()
         processes.check_alike(
             len(self.progress.history),
             f"not every process finds the same checkpoint in {self.path.parent}: --workdir must be one folder that all"

@@ -126,6 +126,7 @@ def _train_and_judge(training: Training, workdir: pathlib.Path) -> dict:
         with processes.losses_told():
             trained = training.run(workdir)
     except DivergedError as error:
+        processes.leave()
         kept = _keep_last_good(training, workdir) if processes.is_first() else ""
         raise DivergedError(f"{error}{kept}") from error
     processes.leave()
@@ -156,7 +157,7 @@ def _keep(training: Training, weights: list[np.ndarray], workdir: pathlib.Path) 
 def _keep_last_good(training: Training, workdir: pathlib.Path) -> str:
     """Writes the best model of the epochs before a loss that is no number; returns the end of a sentence about it."""
     checkpoints = Checkpoints(workdir / run_folder.CHECKPOINT, training.config, faces=0)
-    checkpoints.load()
+    checkpoints.read()  # alone: the other processes have ended
     if not checkpoints.best_weights:
         return "; no epoch before it had an end, so there is no model"
     _keep(training, checkpoints.best_weights, workdir)

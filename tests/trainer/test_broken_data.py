@@ -14,7 +14,8 @@ from gender_tfds import faces, reading, run_folder
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.face_listing import Face
 from gender_tfds.user_error import UserError
-from trainer import checkpoints, commands
+from trainer import checkpoints, commands, processes
+from trainer.checkpoints import DivergedError
 from trainer.config import TrainConfig
 from trainer.evaluate import evaluate_workdir, predict_split
 from trainer.train import prepare_training, train_and_evaluate
@@ -146,6 +147,32 @@ def test_a_loss_that_is_no_number_ends_with_a_sentence_and_the_last_good_model(
     kept, expected = (keras.saving.load_model(run / run_folder.MODEL) for run in (workdir, trained_run))
     for ours, theirs in zip(kept.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_after_a_loss_that_is_no_number_no_process_waits_for_another(data_dir, tmp_path, monkeypatch, first):
+    _diverge_in(2, monkeypatch)
+    ended, diverging = [], checkpoints.Checkpoints.on_epoch_end
+
+    def gather(values):
+        raise AssertionError("the others have ended")
+
+    def on_epoch_end(self, epoch, logs=None):
+        try:
+            diverging(self, epoch, logs)
+        except DivergedError:
+            monkeypatch.setattr(processes, "gather", gather)
+            monkeypatch.setattr(processes, "is_first", lambda: first)
+            raise
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(processes, "leave", lambda: ended.append("together"))
+    config = TrainConfig(image_size=32, batch_size=32, epochs=2)
+    with pytest.raises(DivergedError) as error:
+        train_and_evaluate(config, str(data_dir), tmp_path / "run")
+    assert ("is the model of epoch 1" in str(error.value)) == first
+    assert (tmp_path / "run" / run_folder.MODEL).is_file() == first
+    assert ended == ["together"]
 
 
 def test_a_rate_that_is_far_too_high_diverges_in_truth_and_leaves_no_model(data_dir, tmp_path, capsys):
