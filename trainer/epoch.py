@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,27 @@ class Epoch:
         return sum(self.train.faces)
 
 
+def check_shown(config: TrainConfig, counts: input_pipeline.Counts) -> None:
+    """Checks that an epoch has something to learn from.
+
+    Args:
+      config: the settings.
+      counts: of each data set, the training faces of each class.
+
+    Raises:
+      UserError: faces of one class only, or weights by which a data set or a class is not shown.
+    """
+    if not _has_both(counts):
+        raise UserError(f"the training faces of {config.dataset} are all of one class: nothing can be learnt")
+    shown = balance.faces_per_epoch(config, counts)
+    if not _has_both(shown) or not all(any(of_set.values()) for of_set in shown):
+        numbers = "; ".join(f"{_words(of_set)} of {name}" for name, of_set in zip(config.datasets, shown, strict=True))
+        raise UserError(
+            f"--dataset_weights={','.join(config.dataset_weights)} with --balance={config.balance} would show {numbers}"
+            " in an epoch, which must have a face of each class and of each data set; give larger weights"
+        )
+
+
 def count_epoch(builders: input_pipeline.Builders, config: TrainConfig, workers: Workers) -> Epoch:
     """Counts faces, and says what it found.
 
@@ -48,7 +69,7 @@ def count_epoch(builders: input_pipeline.Builders, config: TrainConfig, workers:
       workers: who shares a step.
 
     Raises:
-      UserError: faces of one class only, in all or in what a process has of them, or none to validate on.
+      UserError: as `check_shown` does; or a process has faces of one class only, or none to validate on.
     """
     of_process, validation = (
         [_counts(row) for row in processes.gather(_numbers(builders, config.folds(split), workers))]
@@ -56,11 +77,10 @@ def count_epoch(builders: input_pipeline.Builders, config: TrainConfig, workers:
     )
     counts = _added(of_process)
     for builder, of_set in zip(builders, counts, strict=True):
-        numbers = ", ".join(f"{number:,} {gender}" for gender, number in of_set.items())
-        log.info("Training faces of %s: %s.", builder.info.full_name, numbers)
-    if not _has_both(counts):
-        raise UserError(f"the training faces of {config.dataset} are all of one class: nothing can be learnt")
-    if not all(_has_both(own) for own in of_process) or not all(_total(own) for own in validation):
+        log.info("Training faces of %s: %s.", builder.info.full_name, _words(of_set))
+    check_shown(config, counts)
+    have_both = [_has_both(own) and _has_both(balance.faces_per_epoch(config, own)) for own in of_process]
+    if not all(have_both) or not all(_total(own) for own in validation):
         raise UserError(
             f"{config.dataset} has too few faces for {workers.processes} processes: each must have training faces of"
             " both classes and validation faces; take fewer"
@@ -92,6 +112,10 @@ def _added(counts: Sequence[input_pipeline.Counts]) -> list[dict[str, int]]:
         {gender: sum(of_set[gender] for of_set in of_sets) for gender in faces.GENDERS}
         for of_sets in zip(*counts, strict=True)
     ]
+
+
+def _words(of_set: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {gender}" for gender, number in of_set.items())
 
 
 def _has_both(counts: input_pipeline.Counts) -> bool:

@@ -1,5 +1,7 @@
 """What an epoch shows, counted together; and what a process can't do its part with."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from tests.conftest import FACES
 from trainer import processes
 from trainer.config import TrainConfig
 from trainer.division import ALONE, Workers
-from trainer.epoch import count_epoch
+from trainer.epoch import check_shown, count_epoch
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,27 @@ def test_a_process_without_faces_of_a_class_is_one_sentence_for_all(builders, mo
     monkeypatch.setattr(processes, "gather", lambda numbers: np.array([numbers, numbers * [[1, 0]]]))
     with pytest.raises(UserError, match="too few faces for 2 processes"):
         count_epoch(builders, TrainConfig(), Workers(2, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("weights", "shown"),
+    [
+        (("1", "1e-9"), "0 male, 0 female of two"),
+        (("1e-9", "1e-9"), "0 male, 0 female of one; 0 male, 0 female of two"),
+    ],
+)
+def test_weights_that_leave_nothing_of_a_data_set_are_one_sentence(builders, weights, shown):
+    config = TrainConfig(dataset="one,two", dataset_weights=weights)
+    with pytest.raises(UserError, match=f"--dataset_weights={','.join(weights)} with .* would show .*{shown}"):
+        count_epoch([*builders, *builders], config, ALONE)
+
+
+def test_weights_that_leave_nothing_of_a_class_are_one_sentence():
+    counts = [{"male": 900, "female": 1}, {"male": 10, "female": 1}]
+    config = TrainConfig(dataset="one,two", dataset_weights=("0.4", "0.4"))
+    with pytest.raises(UserError, match="360 male, 0 female of one; 4 male, 0 female of two in an epoch"):
+        check_shown(config, counts)
+    check_shown(dataclasses.replace(config, dataset_weights=("0.4", "1")), counts)
 
 
 def test_one_class_is_nothing_to_learn_from(builders, monkeypatch):
