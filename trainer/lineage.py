@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 Seen = dict[str, list[int]]  # name of a data set -> folds that a model was trained or chosen on, ascending
 
 
+def sources(config: "TrainConfig") -> Iterator[tuple[str, str]]:
+    """Yields flag and value for each model that a run takes something from."""
+    if config.init_from:
+        yield "init_from", config.init_from
+    if config.pretrained not in ("none", "imagenet"):
+        yield "pretrained", config.pretrained
+    for path in config.teacher:
+        yield "teacher", path
+
+
 def check_unseen(config: "TrainConfig") -> None:
     """Checks that a run judges on no face that a model it begins from, or is taught by, has seen.
 
@@ -21,7 +31,7 @@ def check_unseen(config: "TrainConfig") -> None:
       UserError: it would.
     """
     judged = set(config.folds("test"))
-    for flag, path in _sources(config):
+    for flag, path in sources(config):
         seen = _seen_by_file(path)
         for name in map(dataset_name, config.datasets):
             if not judged & set(seen.get(name, ())):
@@ -37,7 +47,7 @@ def check_unseen(config: "TrainConfig") -> None:
 def seen_by_run(config: "TrainConfig") -> Seen:
     """Returns what a run's model will have seen, with what those have that it begins from or is taught by."""
     own = _own(config.datasets, config.test_folds)
-    return _joined([own, *(_seen_by_file(path) for _, path in _sources(config))])
+    return _joined([own, *(_seen_by_file(path) for _, path in sources(config))])
 
 
 def seen_by_record(record: dict[str, Any]) -> Seen:
@@ -47,16 +57,6 @@ def seen_by_record(record: dict[str, Any]) -> Seen:
     """
     test_folds = record["settings"].get("test_folds", faces.SPLIT_FOLDS["test"])
     return record.get("seen") or _own(dataset_names(record), test_folds)
-
-
-def _sources(config: "TrainConfig") -> Iterator[tuple[str, str]]:
-    """Yields flag and value for each model that a run takes something from."""
-    if config.init_from:
-        yield "init_from", config.init_from
-    if config.pretrained not in ("none", "imagenet"):
-        yield "pretrained", config.pretrained
-    for path in config.teacher:
-        yield "teacher", path
 
 
 def _seen_by_file(path: str) -> Seen:

@@ -15,10 +15,11 @@ from typing import Any
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import PARTIAL, write_text
 from gender_tfds.folder_lock import LOCK
+from gender_tfds.packaged_models import keras_file
 from gender_tfds.saved_run import is_run, load_record
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
-from trainer.lineage import seen_by_run
+from trainer.lineage import seen_by_run, sources
 
 RUN, CROSS_VALIDATION, SEARCH = "run", "cross-validation", "search"  # kinds of folders
 _VERSIONS = ("gender-classifier", "tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless")
@@ -68,14 +69,14 @@ def prepare_workdir(
 
     Raises:
       UserError: as `check_workdir` does; or the folder holds a run with other settings or other data than the one to
-        resume, or can't be written.
+        resume, or a model that the new run takes something from, or can't be written.
     """
     check_workdir(workdir, record.get("kind", RUN), resume=resume, overwrite=overwrite)
     config_file = workdir / run_folder.CONFIG
     if config_file.is_file() and not overwrite:
         _check_same(load_record(workdir), record, workdir)
         return
-    _remove_run(workdir, own)
+    _remove_run(workdir, own, TrainConfig.from_json(record["settings"]))
     try:
         write_text(config_file, json.dumps(record, indent=2) + "\n")
     except OSError as error:
@@ -147,8 +148,15 @@ def _held(workdir: pathlib.Path) -> str | None:
         return None
 
 
-def _remove_run(workdir: pathlib.Path, own: Sequence[str]) -> None:
-    for path in [found for name in (*_OWN, *own) for found in workdir.glob(name)]:
+def _remove_run(workdir: pathlib.Path, own: Sequence[str], config: TrainConfig) -> None:
+    paths = [found for name in (*_OWN, *own) for found in workdir.glob(name)]
+    for flag, model in sources(config):
+        if any(keras_file(model).resolve().is_relative_to(path.resolve()) for path in paths):
+            raise UserError(
+                f"--{flag}={model} is a part of what --overwrite would remove from --workdir={workdir}; give another"
+                " --workdir, or copy the model to another folder first"
+            )
+    for path in paths:
         if path.is_dir():
             shutil.rmtree(path)
         else:

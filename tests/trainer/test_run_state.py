@@ -81,6 +81,24 @@ def test_what_is_no_runs_own_stays_when_it_is_replaced(workdir):
     assert (workdir / "undecided" / "face.jpg").read_text() == "a picture to look at"
 
 
+@pytest.mark.parametrize("flag", ["init_from", "pretrained", "teacher"])
+def test_a_model_that_the_new_run_needs_is_not_removed_with_the_old_one(workdir, flag):
+    part = workdir / "fold_0" / run_folder.MODEL
+    part.parent.mkdir()
+    part.write_text("a part's model")
+    for model in (workdir / run_folder.MODEL, workdir / ".." / "run" / run_folder.MODEL, part):
+        record = _record(**{flag: (str(model),) if flag == "teacher" else str(model)})
+        with pytest.raises(UserError, match=f"--{flag}={model} is a part of what --overwrite would remove"):
+            prepare_workdir(workdir, record, resume=False, overwrite=True, own=("fold_*",))
+        assert model.is_file()
+    other = workdir / "mine.keras"
+    other.write_text("a model beside the run")
+    record = _record(**{flag: (str(other),) if flag == "teacher" else str(other)})
+    prepare_workdir(workdir, record, resume=False, overwrite=True)
+    assert other.is_file()
+    assert not (workdir / run_folder.MODEL).exists()
+
+
 def test_what_auto_chose_on_one_device_is_given_on_another(tmp_path):
     begun, workdir = _record(computed_in="mixed_float16"), tmp_path / "run"
     prepare_workdir(workdir, begun, resume=False, overwrite=False)
