@@ -34,8 +34,8 @@ class TrainConfig:
     model: str = setting("seed_cnn", "architecture", choices=tuple(ARCHITECTURES))
     init_from: str | None = setting(
         None,
-        f"start from architecture and weights of {KERAS_KINDS} instead of from --model and its shape; at --image_size,"
-        " too",
+        f"start from architecture and weights of {KERAS_KINDS} that ends in a dense layer with a sigmoid, instead of"
+        " from --model and its shape; at --image_size, too",
     )
     image_size: int = setting(64, "height and width of the model's input in pixels", lower=32, upper=1024)
     width: int = setting(32, "channels of the first stage; each later stage has twice as many", lower=4, upper=1024)

@@ -16,6 +16,7 @@ from gender_tfds.folder_lock import locked
 from gender_tfds.saved_run import architecture, data_note, dataset_names
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
+from trainer.epoch import check_shown
 from trainer.out_of_fold import count_folds, gather_predictions, part_folder, summarize
 from trainer.parts import split_parts
 from trainer.run_state import CROSS_VALIDATION, prepare_workdir
@@ -54,8 +55,9 @@ def cross_validate(
       predictions together; and with several data sets the same for each of them, under `datasets`.
 
     Raises:
-      UserError: a number of parts that the ten folds don't give, folds among the settings, a part without faces, no
-        such data set, a damaged shard, settings that exclude each other, or a workdir in use.
+      UserError: a number of parts that the ten folds don't give, folds among the settings, a part without faces or
+        that nothing can be learnt from, no such data set, a damaged shard, settings that exclude each other, or a
+        workdir in use.
     """
     parts = [part.checked(cache_dir) for part in split_parts(config, folds)]
     workdir = pathlib.Path(workdir).expanduser()
@@ -95,6 +97,9 @@ def _check_faces(parts: Sequence[TrainConfig], counts: Mapping[str, np.ndarray])
                     f"the data set {name!r} has no faces in the folds {', '.join(map(str, folds))}: it is too small for"
                     f" --folds={len(parts)}"
                 )
+    for part in parts:
+        numbers = (of_set[list(part.folds("train"))].sum(axis=0) for of_set in counts.values())
+        check_shown(part, [dict(zip(faces.GENDERS, map(int, of_set), strict=True)) for of_set in numbers])
 
 
 def _write_numbers(workdir: pathlib.Path, record: dict[str, Any]) -> dict:

@@ -16,7 +16,7 @@ import pandas as pd
 from gender_tfds.faces import GENDERS
 from gender_tfds.user_error import UserError
 from trainer.metrics import predicted_labels
-from trainer.models import with_precision
+from trainer.models import is_sigmoid_dense, with_precision
 from trainer.plots import plot_gallery
 
 _SMALLEST_MAP = 4  # height and width of a feature map; of 2 × 2 places nothing can be told
@@ -51,19 +51,24 @@ def grad_cam(model: keras.Model, images: np.ndarray) -> np.ndarray:
       images: pixels in [0, 255], (n, size, size, 3).
 
     Raises:
-      UserError: Keras runs on another backend than TensorFlow, or the model has no such feature map.
+      UserError: Keras runs on another backend than TensorFlow, or the model has no such feature map or last layer.
     """
     check_backend()
     import tensorflow as tf
 
     model = with_precision(model, "float32")  # a copy, whose layers belong to it alone
-    kernel, bias = model.layers[-1].get_weights()
+    if not is_sigmoid_dense(model.layers[-1]):
+        raise UserError(
+            f"the model {model.name} does not end in a dense layer with a sigmoid, by whose weights its faces could be"
+            " explained; leave --explain out"
+        )
+    kernel, *bias = model.layers[-1].get_weights()  # a layer without bias has the kernel alone
     to_maps, to_features = _split(model)
     maps = to_maps(tf.convert_to_tensor(images, tf.float32), training=False)
     with tf.GradientTape() as tape:
         tape.watch(maps)
         # the logit, not the probability: near 0 and 1 that has no gradient left
-        logits = to_features(maps, training=False) @ kernel + bias
+        logits = to_features(maps, training=False) @ kernel + sum(bias)
         evidence = tf.reduce_sum(tf.abs(logits))  # of each face the logit of what is predicted
     weights = tf.reduce_mean(tape.gradient(evidence, maps), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1)).numpy().astype(np.float32)

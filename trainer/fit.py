@@ -11,9 +11,6 @@ import tensorflow_datasets as tfds
 
 from gender_tfds import run_folder
 from gender_tfds.atomic_files import write_text
-from gender_tfds.packaged_models import keras_file
-from gender_tfds.saved_run import load_classifier
-from gender_tfds.user_error import UserError
 from trainer import balance, distribution, input_pipeline, objective, processes, transfer
 from trainer.augmentation import make_augmentation
 from trainer.checkpoints import Checkpoints
@@ -36,6 +33,7 @@ class Training:
       builders: of the data sets.
       classifier: with its first weights, which stay as they are.
       precision: dtype policy of the layers.
+      teachers: models whose opinion is a part of the target.
       cache_dir: folder of the decoded pictures, with `config.cache == "disk"`.
       data_service: address of a tf.data service to read the training faces by.
     """
@@ -44,24 +42,39 @@ class Training:
     builders: Sequence[tfds.core.DatasetBuilder]
     classifier: keras.Model
     precision: str
+    teachers: Sequence[keras.Model] = ()
     cache_dir: str | None = None
     data_service: str | None = None
 
-    def run(self, workdir: pathlib.Path, callbacks: Sequence[keras.callbacks.Callback] = ()) -> Checkpoints:
+    def count(self) -> Epoch:
+        """Returns what an epoch shows. All processes must call it.
+
+        Raises:
+          UserError: faces that nothing can be learnt from, see `count_epoch`.
+        """
+        return count_epoch(self.builders, self.config, distribution.choose_workers(self.config))
+
+    def run(
+        self,
+        workdir: pathlib.Path,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        shown: Epoch | None = None,
+    ) -> Checkpoints:
         """Trains what the checkpoint in `workdir` left to do. The test faces are not looked at.
 
         Args:
           workdir: the run folder.
           callbacks: of Keras, called after this program's own.
+          shown: of `count`, if it was called before.
 
         Returns:
           The history of all epochs, and the best weights.
 
         Raises:
-          UserError: faces of one class only, or a damaged checkpoint.
+          UserError: as `count` does, or a damaged checkpoint.
         """
         workers = distribution.choose_workers(self.config)
-        shown = count_epoch(self.builders, self.config, workers)
+        shown = shown or self.count()
         checkpoints = Checkpoints(workdir / run_folder.CHECKPOINT, self.config, faces=shown.faces)
         checkpoints.load()
         done = len(checkpoints.progress.history)
@@ -125,14 +138,15 @@ class Training:
 
     def _compiled(self, trained: keras.Model, phase: Phase, shown: Epoch) -> keras.Model:
         """Returns what is fitted: augmentation, the classifier, teachers and age, with optimizer and loss."""
-        config, teachers = self.config, self._teachers()
+        config = self.config
+        teachers = [with_precision(teacher, self.precision) for teacher in self.teachers]
         image_size = max(phase.image_size, *(teacher.input_shape[1] for teacher in teachers), 0)
         model = make_training_model(trained, make_augmentation(config, image_size), teachers)
         loss = objective.Objective(
             config.label_smoothing,
             balance.class_weights(config, shown.shown_by_all),
             config.age_weight,
-            config.teacher_weight if config.teacher else 0.0,
+            config.teacher_weight if teachers else 0.0,
         )
         first, end = phase.schedule
         model.compile(
@@ -148,19 +162,6 @@ class Training:
         )
         model.optimizer.build(model.trainable_variables)
         return model
-
-    def _teachers(self) -> list[keras.Model]:
-        config = self.config
-        teachers = [load_classifier(keras_file(path)) for path in config.teacher]
-        sizes = sorted({teacher.input_shape[1] for teacher in teachers})
-        own = (config.start_size or config.image_size, config.image_size)
-        if sizes and max(*sizes, *own) > 2 * min(*sizes, *own):
-            start = f" --start_size={config.start_size}" if config.start_size else ""
-            raise UserError(
-                f"--teacher={','.join(config.teacher)} take pictures of {', '.join(map(str, sizes))} pixels and the"
-                f" model of{start} --image_size={config.image_size}; the largest may be twice as large as the smallest"
-            )
-        return [with_precision(teacher, self.precision) for teacher in teachers]
 
 
 class _HistoryFile(keras.callbacks.Callback):

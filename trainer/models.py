@@ -82,8 +82,8 @@ def build_model(config: TrainConfig) -> keras.Model:
     """Returns the model to train, in float32: of `config.model`, or the one that `config.init_from` names.
 
     Raises:
-      UserError: the file is not a face classifier, has no base to freeze, holds no weights for `config.model`, or fits
-        no pictures of `config.image_size` or `config.start_size`.
+      UserError: the file is not a face classifier that ends in a dense layer with a sigmoid, has no base to freeze,
+        holds no weights for `config.model`, or fits no pictures of `config.image_size` or `config.start_size`.
     """
     model = _load_at_size(config.init_from, config) if config.init_from else MODELS[config.model](config)
     if config.frozen_epochs:
@@ -91,8 +91,49 @@ def build_model(config: TrainConfig) -> keras.Model:
     return model
 
 
-def _load_at_size(path: str, config: TrainConfig) -> keras.Model:
+def load_teachers(config: TrainConfig) -> list[keras.Model]:
+    """Returns the models whose opinion is a part of the target, in float32.
+
+    Raises:
+      UserError: a file is not a face classifier or gives no probability, or the largest pictures among those of the
+        teachers and of the run are more than twice as large as the smallest.
+    """
+    teachers = [_load("teacher", path) for path in config.teacher]
+    sizes = sorted({teacher.input_shape[1] for teacher in teachers})
+    own = (config.start_size or config.image_size, config.image_size)
+    if sizes and max(*sizes, *own) > 2 * min(*sizes, *own):
+        start = f" --start_size={config.start_size}" if config.start_size else ""
+        raise UserError(
+            f"--teacher={','.join(config.teacher)} take pictures of {', '.join(map(str, sizes))} pixels and the"
+            f" model of{start} --image_size={config.image_size}; the largest may be twice as large as the smallest"
+        )
+    return teachers
+
+
+def is_sigmoid_dense(last: keras.Operation) -> bool:
+    """Returns whether what a model ends in is a dense layer with a sigmoid, so that its weights give the logit."""
+    return isinstance(last, layers.Dense) and last.activation is keras.activations.sigmoid
+
+
+def _load(flag: str, path: str) -> keras.Model:
     model = load_classifier(keras_file(path))
+    if isinstance(model, keras.Sequential):  # what is cloned, cut and built upon here are functional models
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    last = model.operations[-1]
+    activation = getattr(last, "activation", None)
+    # a teacher's opinion may come from any layer, but for one whose activation gives no probability
+    taught = flag == "teacher" and activation in (None, keras.activations.sigmoid)
+    if not (taught or is_sigmoid_dense(last)):
+        given = f"{type(last).__name__} ({getattr(activation, '__name__', 'no activation')})"
+        raise UserError(
+            f"--{flag}={path} ends in {given}; its last layer must be dense with a sigmoid, such as"
+            " keras.layers.Dense(1, activation='sigmoid')"
+        )
+    return model
+
+
+def _load_at_size(path: str, config: TrainConfig) -> keras.Model:
+    model = _load("init_from", path)
     for size in dict.fromkeys((config.start_size or config.image_size, config.image_size)):
         try:
             resized = at_size(model, size)

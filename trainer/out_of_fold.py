@@ -21,9 +21,17 @@ def part_folder(workdir: pathlib.Path, number: int) -> pathlib.Path:
 
 
 def count_folds(builder: tfds.core.DatasetBuilder) -> np.ndarray:
-    """Returns the number of faces in each of the ten folds, (10,)."""
-    folds = reading.read_folds(builder, range(faces.NUM_FOLDS)).map(lambda example: example["fold"]).batch(4096)
-    return np.bincount(np.concatenate(list(folds.as_numpy_iterator())), minlength=faces.NUM_FOLDS)
+    """Returns the number of faces of each class in each of the ten folds, (10, 2).
+
+    Raises:
+      UserError: labels that are no class.
+    """
+    examples = reading.read_folds(builder, range(faces.NUM_FOLDS)).map(lambda one: (one["fold"], one["label"]))
+    folds, labels = (np.concatenate(of) for of in zip(*examples.batch(4096).as_numpy_iterator(), strict=True))
+    reading.check_labels(builder, labels)
+    counts = np.zeros((faces.NUM_FOLDS, len(faces.GENDERS)), int)
+    np.add.at(counts, (folds, labels), 1)
+    return counts
 
 
 def gather_predictions(
@@ -34,7 +42,7 @@ def gather_predictions(
     Args:
       workdir: the folder of the cross-validation.
       parts: settings of each.
-      counts: of each data set, the faces of each fold.
+      counts: of each data set, from `count_folds`.
 
     Returns:
       The columns of the parts' `predictions.csv`, `part` (from 0, as in the folder's name) and `dataset`.
@@ -47,7 +55,7 @@ def gather_predictions(
         run = part_folder(workdir, number)
         for name in part.datasets:
             path = evaluation_folder(run, part.datasets[0], name, "test") / run_folder.PREDICTIONS
-            expected = {str(fold): int(counts[name][fold]) for fold in part.folds("test") if counts[name][fold]}
+            expected = {str(fold): int(n) for fold in part.folds("test") if (n := counts[name][fold].sum())}
             try:
                 # as text: names such as NA and 007 stay what they are
                 table = pd.read_csv(path, dtype=str, keep_default_na=False)

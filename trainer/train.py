@@ -21,11 +21,12 @@ from trainer.calibration import calibrate
 from trainer.checkpoints import Checkpoints, DivergedError
 from trainer.config import TrainConfig
 from trainer.data_service import check_service
+from trainer.epoch import Epoch
 from trainer.evaluate import Judgement, predict_split
 from trainer.evaluations import evaluation_folder
 from trainer.fit import Training
 from trainer.input_pipeline import make_eval_dataset
-from trainer.models import build_model
+from trainer.models import build_model, load_teachers
 from trainer.plots import GALLERY
 from trainer.run_state import make_record, prepare_workdir
 
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 def prepare_training(
     config: TrainConfig, data_dir: str | None, cache_dir: str | None, data_service: str | None = None
 ) -> tuple[Training, dict[str, Any]]:
-    """Opens the data, sets the seed, and builds the model. Arguments and errors are those of `train_and_evaluate`.
+    """Opens the data, sets the seed, builds the model, loads teachers. Arguments and errors as `train_and_evaluate`.
 
     Returns:
       The training, and the content of its `config.json`.
@@ -55,6 +56,7 @@ def prepare_training(
     if unused := unused_flags(config):  # refused without --init_from; with it they may be a preset's
         log.info("The network is that of --init_from=%s; not used: %s.", config.init_from, ", ".join(unused))
     config = dataclasses.replace(config, image_size=classifier.input_shape[1])
+    teachers = load_teachers(config)
     device = distribution.device_kind()
     precision = distribution.choose_precision(config, device)
     data = reading.joint_fingerprint(builders)
@@ -64,6 +66,7 @@ def prepare_training(
         builders=builders,
         classifier=classifier,
         precision=precision,
+        teachers=teachers,
         cache_dir=cache_dir,
         data_service=data_service,
     )
@@ -111,20 +114,21 @@ def train_and_evaluate(
             held.enter_context(locked(workdir, "--workdir"))
             prepare_workdir(workdir, record, resume=resume, overwrite=overwrite)
 
+        shown = training.count()  # which raises, before the run folder is touched
         processes.first_does(begin)
         if (workdir / run_folder.METRICS).is_file():
             log.info("The run in %s is finished; nothing to resume.", workdir)
             return json.loads((workdir / run_folder.METRICS).read_text())
-        return _train_and_judge(training, workdir)
+        return _train_and_judge(training, shown, workdir)
 
 
-def _train_and_judge(training: Training, workdir: pathlib.Path) -> dict:
+def _train_and_judge(training: Training, shown: Epoch, workdir: pathlib.Path) -> dict:
     config, builders, classifier = training.config, training.builders, training.classifier
     if processes.is_first():
         _plot_train_batch(training, workdir)
     try:
         with processes.losses_told():
-            trained = training.run(workdir)
+            trained = training.run(workdir, shown=shown)
     except DivergedError as error:
         processes.leave()
         kept = _keep_last_good(training, workdir) if processes.is_first() else ""

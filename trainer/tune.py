@@ -74,6 +74,7 @@ def tune(
     training, record = prepare_training(config, data_dir, cache_dir)
     record |= {"kind": SEARCH, "kind_settings": {"search": ",".join(space)}}
     with locked(workdir, "--workdir"), shards.told(training.builders):
+        training.count()  # which raises, before the folder is touched
         prepare_workdir(workdir, record, resume=resume, overwrite=overwrite, own=_OWN)
         study = _open_study(workdir, config, space)
         _search(study, space, config, data_dir, cache_dir, workdir, trials=trials, minutes=minutes)

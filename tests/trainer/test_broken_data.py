@@ -11,14 +11,17 @@ import numpy as np
 import pytest
 
 from gender_tfds import faces, reading, run_folder
+from gender_tfds.atomic_files import write_text
 from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.face_listing import Face
 from gender_tfds.user_error import UserError
 from trainer import checkpoints, commands, processes
 from trainer.checkpoints import DivergedError
 from trainer.config import TrainConfig
+from trainer.cross_validate import cross_validate
 from trainer.evaluate import evaluate_workdir, predict_split
 from trainer.train import prepare_training, train_and_evaluate
+from trainer.tune import tune
 
 SMALL = TrainConfig(dataset="few", image_size=32, batch_size=8, epochs=1)
 
@@ -88,8 +91,22 @@ def test_data_that_nothing_can_be_learnt_from_are_one_sentence(few, tmp_path, la
     with pytest.raises(UserError, match=said) as error:
         train_and_evaluate(SMALL, few(**labels), tmp_path / "run")
     assert "\n" not in str(error.value)
-    assert not (tmp_path / "run" / run_folder.MODEL).exists()
-    assert not (tmp_path / "run" / run_folder.METRICS).exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_neither_a_search_nor_a_cross_validation_is_begun_or_replaced_on_one_class(few, tmp_path):
+    data_dir = few(train=[1] * 90, validation=[1] * 12, test=[1] * 24)
+    for kind, begin in (
+        ("search", lambda workdir, **how: tune(SMALL, data_dir, workdir, **how)),
+        ("cross-validation", lambda workdir, **how: cross_validate(SMALL, 2, data_dir, workdir, **how)),
+    ):
+        workdir = tmp_path / kind
+        write_text(workdir / run_folder.CONFIG, json.dumps({"settings": {}, "data": {}, "kind": kind}))
+        for folder, overwrite in ((workdir, True), (tmp_path / "new", False)):
+            with pytest.raises(UserError, match="all of one class"):
+                begin(folder, overwrite=overwrite)
+        assert json.loads((workdir / run_folder.CONFIG).read_text())["settings"] == {}
+        assert not (tmp_path / "new" / run_folder.CONFIG).exists()
 
 
 def test_test_faces_of_unknown_gender_get_no_numbers(few, tmp_path):

@@ -115,8 +115,15 @@ def test_its_folder_is_no_run_and_a_run_is_none_of_its(validated, trained_run, d
 
 
 def test_a_fold_without_faces_is_one_sentence(data_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(cross_validate, "count_folds", lambda builder: np.array([9] * 9 + [0]))
+    monkeypatch.setattr(cross_validate, "count_folds", lambda builder: np.array([[9, 9]] * 9 + [[0, 0]]))
     with pytest.raises(UserError, match="no faces in the folds 9: it is too small for --folds=10"):
+        cross_validate.cross_validate(SMALL, 10, str(data_dir), tmp_path / "parts")
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_part_whose_training_faces_are_of_one_class_is_one_sentence(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(cross_validate, "count_folds", lambda builder: np.array([[9, 0]] * 9 + [[9, 9]]))
+    with pytest.raises(UserError, match="all of one class"):
         cross_validate.cross_validate(SMALL, 10, str(data_dir), tmp_path / "parts")
     assert not (tmp_path / "parts").exists()
 

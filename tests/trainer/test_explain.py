@@ -69,6 +69,18 @@ def _patch_model(tail=_plain, nested=False):
     return model
 
 
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_what_the_last_layer_is_decides_whether_a_model_can_be_explained(use_bias):
+    pixels = keras.Input((SIZE, SIZE, 3))
+    features = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3, padding="same")(pixels))
+    images = np.random.default_rng(0).uniform(0, 255, (2, SIZE, SIZE, 3)).astype(np.float32)
+    score = layers.Dense(1, activation="sigmoid", use_bias=use_bias)(features)
+    assert explain.grad_cam(keras.Model(pixels, score), images).max() == 1
+    apart = layers.Activation("sigmoid")(layers.Dense(1, use_bias=use_bias)(features))
+    with pytest.raises(UserError, match="does not end in a dense layer with a sigmoid"):
+        explain.grad_cam(keras.Model(pixels, apart), images)
+
+
 def _with_patch(row, column, channel):
     image = np.full((SIZE, SIZE, 3), 100, np.float32)
     image[row : row + 8, column : column + 8] = 0

@@ -1,6 +1,7 @@
 """Every model: [0, 255] in, a probability out, in float32, whatever it was trained in; and it survives its file."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -11,8 +12,9 @@ from gender_tfds.packaged_models import MODELS as MODELS_BY_NAME
 from gender_tfds.user_error import UserError
 from tests.trainer.conftest import every_model
 from trainer.augmentation import make_augmentation
+from trainer.calibration import fold_temperature
 from trainer.config import ARCHITECTURES, TrainConfig
-from trainer.models import MODELS, OUTPUT, build_model, make_training_model, with_precision
+from trainer.models import MODELS, OUTPUT, build_model, load_teachers, make_training_model, with_precision
 from trainer.objective import OUTPUTS
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -192,6 +194,46 @@ def test_a_packaged_model_is_begun_from_by_its_name():
         np.testing.assert_array_equal(ours, theirs)
     larger = build_model(TrainConfig(init_from="device", image_size=96))
     assert larger.input_shape == (None, 96, 96, 3)
+
+
+def _own_model(path, *ends, sequential=False):
+    """Saves a model as somebody else would make it; returns its path."""
+    keras.utils.set_random_seed(0)
+    stack = [keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D(), *ends]
+    if sequential:
+        model = keras.Sequential(stack)
+    else:
+        pixels, *rest = stack
+        model = keras.Model(pixels, functools.reduce(lambda x, layer: layer(x), rest, pixels))
+    model.save(path)
+    return str(path)
+
+
+def test_a_sequential_model_is_begun_from_and_teaches_as_any_other(tmp_path, images):
+    path = _own_model(tmp_path / "own.keras", keras.layers.Dense(1, activation="sigmoid"), sequential=True)
+    saved = keras.saving.load_model(path)
+    start = build_model(TrainConfig(init_from=path, image_size=32))
+    (teacher,) = load_teachers(TrainConfig(teacher=(path,)))
+    np.testing.assert_array_equal(start.predict(images[:, ::2, ::2], verbose=0), saved.predict(images[:, ::2, ::2]))
+    larger = with_precision(build_model(TrainConfig(init_from=path)), "mixed_bfloat16")
+    outputs = _training_model(larger, [with_precision(teacher, "float32")]).predict(images, verbose=0)
+    assert outputs.shape == (3, len(OUTPUTS))
+    before = start.layers[-1].get_weights()
+    fold_temperature(start, 2.0)
+    np.testing.assert_allclose(start.layers[-1].get_weights()[0], before[0] / 2)
+
+
+def test_a_model_that_ends_otherwise_is_not_begun_from_and_teaches_if_it_gives_a_probability(tmp_path):
+    linear, sigmoid = keras.layers.Dense(1), keras.layers.Activation("sigmoid")
+    apart = _own_model(tmp_path / "apart.keras", linear, sigmoid)
+    turned = _own_model(tmp_path / "turned.keras", keras.layers.Dense(1, activation="sigmoid"), lambda score: 1 - score)
+    logits = _own_model(tmp_path / "logits.keras", linear)
+    for path, end in ((apart, r"Activation \(sigmoid\)"), (turned, "Subtract"), (logits, r"Dense \(linear\)")):
+        with pytest.raises(UserError, match=f"--init_from={path} ends in {end}.*; its last layer must be dense"):
+            build_model(TrainConfig(init_from=path, image_size=32))
+    assert len(load_teachers(TrainConfig(teacher=(apart, turned)))) == 2
+    with pytest.raises(UserError, match=rf"--teacher={logits} ends in Dense \(linear\); its last layer must be dense"):
+        load_teachers(TrainConfig(teacher=(apart, logits)))
 
 
 def test_a_file_that_is_no_classifier_is_refused(tmp_path):

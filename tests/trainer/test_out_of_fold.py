@@ -14,7 +14,7 @@ from trainer.out_of_fold import count_folds, gather_predictions, over_parts, par
 
 CONFIG = TrainConfig(dataset="one,two")
 PARTS = [dataclasses.replace(CONFIG, test_folds=(fold,), validation_folds=("9",)) for fold in ("0", "1")]
-COUNTS = {"one": np.array([2, 1] + [5] * 8), "two": np.array([0, 1] + [5] * 8)}
+COUNTS = {"one": np.array([[1, 1], [0, 1]] + [[2, 3]] * 8), "two": np.array([[0, 0], [0, 1]] + [[2, 3]] * 8)}
 HEADER = "path,gender,confidence,p_female,error,label,age,ethnicity,group,fold\n"
 
 
@@ -59,9 +59,12 @@ def test_predictions_of_other_faces_are_one_sentence(workdir, content, named):
 
 def test_the_folds_of_a_data_set_are_counted(data_dir):
     counts = count_folds(reading.open_built("drawn_faces", str(data_dir)))
-    assert counts.shape == (10,)
+    assert counts.shape == (10, 2)
     assert counts.sum() == 300
-    assert counts.min() > 0
+    assert counts.sum(axis=1).min() > 0
+    builder = reading.open_built("drawn_faces", str(data_dir))
+    labels = [example["label"] for example in reading.read_folds(builder, [3]).as_numpy_iterator()]
+    assert list(counts[3]) == list(np.bincount(labels))
 
 
 def test_a_mean_its_deviation_and_interval():

@@ -87,6 +87,25 @@ def test_a_finished_run_is_not_touched_by_resume_and_in_the_way_without(data_dir
     assert {path: path.stat().st_mtime_ns for path in trained_run.rglob("*")} == before
 
 
+def test_a_model_that_can_not_be_taken_is_told_before_the_run_folder_is_touched(data_dir, own_run, tmp_path):
+    (tmp_path / "damaged.keras").write_bytes(b"PK")
+    before = {path: path.read_bytes() for path in own_run.rglob("*") if path.is_file()}
+    for settings, said in (
+        ({"teacher": ("accurate",)}, "the largest may be twice as large as the smallest"),
+        ({"teacher": (str(tmp_path / "damaged.keras"),)}, "damaged.keras is damaged"),
+        ({"teacher": (str(own_run / run_folder.MODEL),)}, "is a part of what --overwrite would remove"),
+        ({"init_from": str(own_run / run_folder.MODEL)}, "is a part of what --overwrite would remove"),
+    ):
+        config = dataclasses.replace(SMALL, **settings)
+        with pytest.raises(UserError, match=said):
+            train_and_evaluate(config, str(data_dir), own_run, overwrite=True)
+        assert {path: path.read_bytes() for path in own_run.rglob("*") if path.is_file()} == before
+        if "remove" not in said:
+            with pytest.raises(UserError, match=said):
+                train_and_evaluate(config, str(data_dir), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_fine_tuning_starts_from_the_file(data_dir, trained_run, tmp_path, caplog):
     caplog.set_level("INFO")
     model = str(trained_run / run_folder.MODEL)

@@ -1,6 +1,7 @@
 """A search: from the user's own settings on, never by the test faces, to be interrupted at any time."""
 
 import dataclasses
+import functools
 import importlib.util
 import json
 import shutil
@@ -64,7 +65,7 @@ def pretended(monkeypatch):
         if config.epochs not in records:  # a trial's own is not looked at, and to build its model takes a second
             records[config.epochs] = prepare(config, data_dir, cache_dir)[1]
         record = records[config.epochs]
-        training = types.SimpleNamespace(run=lambda folder, callbacks: run(config, folder, callbacks), builders=[])
+        training = types.SimpleNamespace(run=functools.partial(run, config), count=lambda: None, builders=[])
         return training, record
 
     def run(config, folder, callbacks):
