@@ -61,6 +61,12 @@ def check_model(config: "TrainConfig") -> None:
         raise UserError(f"--start_size={config.start_size} is not from 32 to --image_size={config.image_size}, nor 0")
     if config.start_size and config.model != "resnet" and not config.init_from:
         raise UserError(f"--start_size needs a model that takes every size, --model=resnet; {config.model} does not")
+    if config.model == "deep_cnn" and not config.init_from and config.image_size < (least := 2 ** len(config.depth)):
+        raise UserError(
+            f"--model=deep_cnn halves its picture in each of the {len(config.depth)} stages of"
+            f" --depth={','.join(config.depth)}, which --image_size={config.image_size} is too small for; give {least}"
+            " or more, or fewer stages"
+        )
     _check_transfer(config)
 
 

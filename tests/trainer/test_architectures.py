@@ -14,6 +14,7 @@ def test_what_a_transfer_model_takes_passes(tmp_path):
     assert full.checked(None) is full
     TrainConfig(**IMAGENET, frozen_epochs=10, epochs=10).checked(None)
     TrainConfig(model="inceptionv3", image_size=75).checked(None)
+    TrainConfig(model="deep_cnn", depth=("1",) * 6, image_size=64).checked(None)
     for name in ("base.keras", "base.weights.h5", "base.h5"):
         (tmp_path / name).touch()
         TrainConfig(model="vgg16", pretrained=str(tmp_path / name)).checked(None)
@@ -32,6 +33,10 @@ def test_a_model_without_a_base_has_no_use_for_settings_of_one(model, setting, v
     ("settings", "named"),
     [
         ({"model": "vgg16", "width": 64}, "no use for --width=64; it takes --dropout, --pretrained"),
+        (
+            {"model": "deep_cnn", "depth": ("1",) * 6, "image_size": 63},
+            "--depth=1,1,1,1,1,1, which --image_size=63 is too small for; give 64 or more, or fewer stages",
+        ),
         ({"model": "inceptionv3", "image_size": 74}, "--model=inceptionv3 needs --image_size=75 or more, not 74"),
         ({"model": "vgg16", "pretrained": "/no/such.keras"}, "--pretrained=/no/such.keras is neither none nor"),
         ({"model": "vgg16", "pretrained": __file__}, "nor a .keras, .weights.h5 or .h5 file"),
