@@ -16,11 +16,11 @@ from gender_tfds.faces import GENDERS
 from gender_tfds.saved_run import data_folder, dataset_names, load_record, load_run
 from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
-from trainer.evaluate import read_table
-from trainer.evaluations import evaluation_folder, own_folds
+from trainer.evaluations import evaluation_folder, is_of_run, own_folds
 from trainer.metrics import predicted_labels
 from trainer.mistakes import read_pictures
 from trainer.plots import GALLERY, plot_gallery
+from trainer.predictions import read_table
 
 SLICES, CHANGED = "slice_differences.csv", "changed_faces.csv"
 GAINED, LOST = "wrong_to_right.png", "right_to_wrong.png"
@@ -28,21 +28,18 @@ _SIGNIFICANT = 0.05
 _SIZE = 96  # pixels of a face in a picture
 
 
-def judgement_folder(workdir: pathlib.Path, dataset: str | None, split: str) -> pathlib.Path:
-    """Returns where a run's judgement of a data set's split lies; of its own first data set if None.
+def read_judgement(workdir: pathlib.Path, dataset: str, split: str) -> pd.DataFrame:
+    """Returns a run's predictions of a data set's split.
 
     Raises:
-      UserError: there is none.
+      UserError: there are none, or their table is damaged.
     """
     own = dataset_names(load_run(workdir))[0]
-    dataset = dataset or own
-    folder = evaluation_folder(workdir, own, dataset, split)
-    if not (folder / run_folder.PREDICTIONS).is_file():
-        raise UserError(
-            f"{workdir} has no judgement of {dataset}, split {split}; make it with gender-evaluate --workdir={workdir}"
-            f" --dataset={dataset} --split={split}"
-        )
-    return folder
+    path = evaluation_folder(workdir, own, dataset, split) / run_folder.PREDICTIONS
+    remedy = f"make it with gender-evaluate --workdir={workdir} --dataset={dataset} --split={split}"
+    if not path.is_file():
+        raise UserError(f"{workdir} has no judgement of {dataset}, split {split}; {remedy}")
+    return read_table(path, ["path", "label", "p_female", "age", "ethnicity"], remedy)
 
 
 def pair(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -166,10 +163,10 @@ def compare_runs(runs: tuple[pathlib.Path, pathlib.Path], dataset: str | None, s
     """Compares two runs on one data set's split; on the first run's own data set if None.
 
     Raises:
-      UserError: a run has no such judgement, or they are of other faces.
+      UserError: a run has no such judgement or a damaged one, or they are of other faces.
     """
     dataset = dataset or dataset_names(load_record(runs[0]))[0]
-    paired = pair(*(read_table(judgement_folder(run, dataset, split) / run_folder.PREDICTIONS) for run in runs))
+    paired = pair(*(read_judgement(run, dataset, split) for run in runs))
     title = f"{dataset}, {split}, n = {len(paired):,}"
     return Comparison(compare(paired), compare_slices(paired), changed_faces(paired), title)
 
@@ -205,7 +202,7 @@ def write_comparison(
       folder: to write into.
 
     Raises:
-      UserError: the data set is not there, after everything but the pictures was written.
+      UserError: the data set is not there, or is not the one judged, after everything but the pictures was written.
     """
     write_text(folder / SLICES, found.slices.to_csv(index=False))
     write_text(folder / CHANGED, found.changed.to_csv(index=False))
@@ -213,14 +210,24 @@ def write_comparison(
     record = load_record(run)
     config = TrainConfig.from_json(record["settings"])
     dataset = dataset or config.datasets[0]
-    builder = reading.open_built(dataset, data_folder(record, data_dir))
-    folds = own_folds(config, dataset, split)
-    for name, chosen, what in (
-        (GAINED, found.changed["second_right"], "wrong in the first run, right in the second"),
-        (LOST, found.changed["first_right"], "right in the first run, wrong in the second"),
-    ):
-        rows = found.changed[chosen.astype(bool)].head(GALLERY)
-        pictures = read_pictures(builder, split, folds, set(rows["path"]), _SIZE)
+    data_dir = data_folder(record, data_dir)
+    builder = reading.open_built(dataset, data_dir)
+    shown = {
+        name: (found.changed[chosen.astype(bool)].head(GALLERY), what)
+        for name, chosen, what in (
+            (GAINED, found.changed["second_right"], "wrong in the first run, right in the second"),
+            (LOST, found.changed["first_right"], "right in the first run, wrong in the second"),
+        )
+    }
+    paths = {path for rows, _ in shown.values() for path in rows["path"]}
+    same = dataset not in config.datasets or is_of_run(record, builder)
+    pictures = read_pictures(builder, split, own_folds(config, dataset, split), paths, _SIZE) if same else {}
+    if not same or paths - set(pictures):
+        raise UserError(
+            f"the data set {dataset!r} in {reading.resolve_data_dir(data_dir)} is another build than the one judged:"
+            f" {folder} has the tables, but no pictures; give the --data_dir of that build"
+        )
+    for name, (rows, what) in shown.items():
         texts = [
             f"{GENDERS[label]}: {first:.2f} → {second:.2f}"
             for label, first, second in zip(rows["label"], rows["first"], rows["second"], strict=True)

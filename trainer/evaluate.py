@@ -23,6 +23,7 @@ from trainer.config import TrainConfig
 from trainer.evaluations import evaluation_folder, is_of_run, own_folds, saw_test
 from trainer.input_pipeline import make_eval_dataset
 from trainer.plots import GALLERY
+from trainer.predictions import read_table
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class Judgement:
         table = predict_split(self.model, self.builder, self.split, self.folds, self.min_confidence)
         write_text(self.folder / run_folder.PREDICTIONS, table.to_csv(index=False))
         # from the file, not from memory: anybody can compute the same numbers from it
-        table = read_table(self.folder / run_folder.PREDICTIONS)
+        table = read_table(self.folder / run_folder.PREDICTIONS, ("label", "p_female"), "judge again")
         record = load_record(self.workdir)
         fitted = load_calibration(self.workdir)
         of_slices = slices.compute_slices(table)
@@ -167,11 +168,6 @@ class Judgement:
         size = self.model.input_shape[1]
         pictures = mistakes.read_pictures(self.builder, self.split, self.folds, set(examples["path"]), size)
         explain.plot_explanations(self.model, examples, pictures, self.folder / run_folder.EXPLANATIONS, title)
-
-
-def read_table(path: str | pathlib.Path) -> pd.DataFrame:
-    """Reads a `predictions.csv` with numbers as numbers and names as they are."""
-    return pd.read_csv(path, dtype={"path": str, "gender": str, "group": str}, keep_default_na=False, na_values=[""])
 
 
 def load_calibration(workdir: pathlib.Path) -> dict[str, Any]:

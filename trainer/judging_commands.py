@@ -12,7 +12,7 @@ from gender_tfds.field_flags import setting
 from gender_tfds.folder_lock import locked
 from gender_tfds.keras_backend import prepare_backend
 from gender_tfds.run_folder import THRESHOLD
-from gender_tfds.saved_run import load_run
+from gender_tfds.saved_run import is_run, load_run
 from gender_tfds.terminal import without_native_noise
 from gender_tfds.user_error import UserError
 
@@ -81,6 +81,8 @@ def _compare(policy: ComparePolicy) -> None:
         raise UserError(f"{len(policy.runs)} run folders are given; give one or two")
     runs = tuple(pathlib.Path(run).expanduser() for run in policy.runs)
     folder = pathlib.Path(policy.output_dir).expanduser() if policy.output_dir else None
+    if folder and (is_run(folder) or (folder / run_folder.PREDICTIONS).is_file()):
+        raise UserError(f"--output_dir={folder} holds a run or a judgement; give another folder")
     if len(runs) == 1:
         for name in ("dataset", "split", "data_dir"):
             if (value := getattr(policy, name)) != getattr(ComparePolicy, name):
@@ -113,24 +115,29 @@ def _compare(policy: ComparePolicy) -> None:
 def _data(policy: DataPolicy) -> None:
     if policy.predictions and importlib.util.find_spec("cleanlab") is None:
         raise UserError('cleanlab is not installed; install it with pip install "gender-classifier[labels]"')
-    if policy.predictions and not pathlib.Path(policy.predictions).is_file():
-        raise UserError(f"--predictions={policy.predictions} is not a file; give a table of gender-cross-validate")
+    predictions = None
+    if policy.predictions:
+        remedy = "give a table of gender-cross-validate"
+        if not pathlib.Path(policy.predictions).is_file():
+            raise UserError(f"--predictions={policy.predictions} is not a file; {remedy}")
+        from trainer.predictions import read_table
+
+        predictions = read_table(policy.predictions, ["path", "label", "p_female"], remedy)
     prepare_backend()
     from gender_tfds import reading, shards
 
     builder = reading.open_built(policy.dataset, policy.data_dir)  # a mistake is told before ten seconds of imports
     with without_native_noise():
         from trainer import data_overview
-        from trainer.evaluate import read_table
 
     with shards.told([builder]):
         faces = data_overview.read_faces(builder)
     errors = None
     print(data_overview.describe(faces))
-    if policy.predictions:
+    if predictions is not None:
         from trainer.label_errors import find_label_errors, match_predictions
 
-        errors = find_label_errors(match_predictions(read_table(policy.predictions), faces, policy.dataset))
+        errors = find_label_errors(match_predictions(predictions, faces, policy.dataset))
         print(f"{len(errors):,} labels ({len(errors) / len(faces):.1%}) are likely wrong.")
     folder = pathlib.Path(policy.output_dir).expanduser()
     with locked(folder, "--output_dir"):

@@ -13,6 +13,7 @@ from gender_tfds.user_error import UserError
 from trainer.config import TrainConfig
 from trainer.evaluations import evaluation_folder
 from trainer.metrics import compute_metrics
+from trainer.predictions import read_table
 
 
 def part_folder(workdir: pathlib.Path, number: int) -> pathlib.Path:
@@ -56,19 +57,11 @@ def gather_predictions(
         for name in part.datasets:
             path = evaluation_folder(run, part.datasets[0], name, "test") / run_folder.PREDICTIONS
             expected = {str(fold): int(n) for fold in part.folds("test") if (n := counts[name][fold].sum())}
-            try:
-                # as text: names such as NA and 007 stay what they are
-                table = pd.read_csv(path, dtype=str, keep_default_na=False)
-                found = table["fold"].value_counts().to_dict()
-            except FileNotFoundError as error:
-                raise UserError(f"{path} is missing; remove {run} and go on with --resume") from error
-            except (ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
-                raise UserError(f"{path} is damaged ({error}); remove {run} and go on with --resume") from error
+            remedy = f"remove {run} and go on with --resume"
+            table = read_table(path, ["fold"], remedy, text=True)
+            found = table["fold"].value_counts().to_dict()
             if found != expected:
-                raise UserError(
-                    f"{path} holds {found} faces by fold where the data have {expected}; remove {run} and go on with"
-                    " --resume"
-                )
+                raise UserError(f"{path} holds {found} faces by fold where the data have {expected}; {remedy}")
             tables.append(table.assign(part=str(number), dataset=name))
     return pd.concat(tables, ignore_index=True)
 

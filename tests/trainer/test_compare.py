@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,11 @@ import pytest
 import scipy.stats
 
 from gender_tfds import run_folder
+from gender_tfds.drawn_faces.drawn_faces_dataset_builder import Builder
 from gender_tfds.user_error import UserError
 from tests.trainer.pictures import read_picture
 from trainer import compare
+from trainer.evaluations import evaluation_folder
 from trainer.judging_commands import COMPARE
 
 
@@ -121,6 +124,42 @@ def test_the_command_prints_the_verdict_and_writes_tables_and_pictures(two_runs,
     assert len(changed) == numbers["only_first"] + numbers["only_second"]
     for name in (compare.GAINED, compare.LOST):
         read_picture(tmp_path / "out" / name)
+
+
+def test_a_run_or_a_judgement_is_no_place_for_a_comparison(two_runs, capsys):
+    own, other = two_runs
+    judgement = evaluation_folder(other, "drawn_faces", "drawn_faces", "validation")
+    judgement.mkdir(parents=True)
+    shutil.copy(other / run_folder.PREDICTIONS, judgement)
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    for runs, folder in (([own, other], other), ([own, other], judgement), ([own], other)):
+        assert COMPARE.run([*map(str, runs), f"--output_dir={folder}"]) == 2
+        assert f"--output_dir={folder} holds a run or a judgement; give another" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_faces_of_another_build_are_not_drawn(two_runs, tmp_path, capsys, monkeypatch, known):
+    own, other = two_runs
+    with mock.patch.object(Builder, "NUM_FACES", 60):
+        Builder(data_dir=tmp_path / "data").download_and_prepare()
+    if not known:  # as with a data set that is not the run's own
+        monkeypatch.setattr(compare, "is_of_run", lambda record, builder: True)
+    out = tmp_path / "out"
+    assert COMPARE.run([str(own), str(other), f"--data_dir={tmp_path / 'data'}", f"--output_dir={out}"]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"'drawn_faces' in {tmp_path / 'data'} is another build than the one judged: {out} has the tables" in last
+    assert (out / compare.CHANGED).is_file()
+    assert not (out / compare.LOST).exists()
+
+
+def test_damaged_predictions_are_one_sentence(two_runs, capsys):
+    own, other = two_runs
+    (other / run_folder.PREDICTIONS).write_bytes(b"\x89PNG")
+    assert COMPARE.run([str(own), str(other)]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"{other / run_folder.PREDICTIONS} is damaged, or no table of predictions" in last
+    assert last.endswith(f"make it with gender-evaluate --workdir={other} --dataset=drawn_faces --split=test")
 
 
 def test_mistakes_are_one_sentence_each(two_runs, capsys):

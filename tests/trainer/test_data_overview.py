@@ -1,6 +1,7 @@
 """A built data set, shown: every face counted once, duplicates that disagree found, pictures drawn."""
 
 import contextlib
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -116,3 +117,13 @@ def test_the_command_prints_counts_and_finds_turned_labels(builder, data_dir, tm
     assert f"{len(found)} labels (" in printed
     assert DATA.run([*command, "--predictions=nothing.csv"]) == 2
     assert "--predictions=nothing.csv is not a file" in capsys.readouterr().err
+
+
+def test_a_wrong_file_for_predictions_is_one_sentence_before_the_faces_are_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(reading, "open_built", mock.Mock(side_effect=AssertionError("not yet")))
+    (tmp_path / "numbers.json").write_text('{\n  "accuracy": 0.9,\n  "intervals": [0.1, 0.2, 0.3]\n}\n')
+    path = tmp_path / "numbers.json"
+    assert DATA.run(["--dataset=drawn_faces", f"--output_dir={tmp_path / 'out'}", f"--predictions={path}"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"{path} is damaged, or no table of predictions" in line
+    assert line.endswith("give a table of gender-cross-validate")
