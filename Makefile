@@ -120,7 +120,7 @@ SETTINGS := $(strip --preset=$(PRESET) $(TRAIN_FLAGS))
 # A stamp whose output is gone is worth nothing.
 unless = $(if $(wildcard $(1)),,FORCE)
 
-# One data set, so none of the weights that a preset gives to several. The settings of an interrupted training are compared by --resume; a finished one is not run again, so here.
+# The settings of an interrupted training are compared by --resume; a finished one is not run again, so here.
 settings:
 	@if [ -n '$(FOLDER)' ] && [ ! -d '$(FOLDER)' ]; then \
 		echo "error: $(FOLDER_NAME)=$(FOLDER) is not a directory; give the folder of $(DATASET)" >&2; exit 2; fi
@@ -140,6 +140,7 @@ $(RUN)/.built: $(call unless,$(DATA)/$(DATASET)) | settings .venv/.installed
 		--imports=gender_tfds.$(DATASET) $(DATASET)
 	@echo '$(FOLDER)' > $@
 
+# One data set, so none of the weights that a preset gives to several.
 $(RUN)/.trained: $(RUN)/.built $(call unless,$(WORKDIR)/cnn_gender_classifier.keras) \
 		$(call unless,$(WORKDIR)/metrics.json)
 	@rm -f $@

@@ -114,11 +114,6 @@ def _check_flags(policy: ScorePolicy, config: ScoreConfig) -> None:
         raise UserError(
             f"--annotated_dir={policy.annotated_dir} shows the faces that a detector finds: give --detector"
         )
-    if config.scaled_decoding and (sides := {"width", "height"} & set(config.columns)):
-        raise UserError(
-            f"--scaled_decoding and --columns={','.join(sorted(sides))} exclude each other: a picture's size is told of"
-            " the whole picture; leave out one of them"
-        )
     if policy.beam_options and not policy.runner:
         raise UserError(f"--beam_options={','.join(policy.beam_options)} are options of a --runner: give one")
     for name in ("resume", "overwrite"):

@@ -63,6 +63,11 @@ class ScoreConfig:
                 f"--scaled_decoding is for pictures that are cropped faces; --detector={self.detector} chooses by"
                 " itself how large it decodes a photo"
             )
+        if self.scaled_decoding and (sides := {"width", "height"} & set(self.columns)):
+            raise UserError(
+                f"--scaled_decoding and --columns={','.join(sorted(sides))} exclude each other: a picture's size is"
+                " told of the whole picture; leave out one of them"
+            )
         for name in ("detector_model", "detector_threshold"):
             if not self.finds_faces and getattr(self, name) != getattr(type(self), name):
                 raise UserError(f"--{name}={getattr(self, name)} needs --detector=yunet")

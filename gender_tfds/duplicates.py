@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import imagehash
 import numpy as np
-import PIL.ExifTags
 import PIL.Image
 import scipy.sparse
 import tqdm
 
+from gender_tfds.orientation import TAG, upright
 from gender_tfds.threads import in_threads
 
 HASH_SIDE = 16  # a difference hash of 16 × 16 = 256 bits
@@ -17,16 +17,6 @@ HASH_SIDE = 16  # a difference hash of 16 × 16 = 256 bits
 # nothing and a missed one leaks: at 24, UTKFace's groups hold at most 4 faces, and every pair that another
 # implementation of the hash puts within 10 bits is found (benchmarks/LOG.md).
 MAX_DISTANCE = 24
-# EXIF orientation -> what makes it upright; PIL.ImageOps' own way writes all tags anew, which odd ones do not survive
-_TURNS = {
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
 _BLOCK = 512  # rows that are compared with as many others at once
 _CHUNK = 64  # pictures that a thread hashes at once
 
@@ -37,12 +27,12 @@ def difference_hash(path: str | os.PathLike) -> np.ndarray:
         with PIL.Image.open(path) as image:
             # libjpeg scales down while it decodes; the hash needs 17 × 16 pixels
             image.draft("L", (100, 100))
+            # Pillow's own conversion to 8 bits makes nearly every pixel of 16 white
+            in_16_bits = image.mode.startswith("I;16")
+            grey = (np.asarray(image) >> 8).astype(np.uint8) if in_16_bits else np.asarray(image.convert("L"))
             # a picture that is stored on its side is a copy of the upright one
-            turn = _TURNS.get(image.getexif().get(PIL.ExifTags.Base.Orientation, 1))
-            upright = image if turn is None else image.transpose(turn)
-            if upright.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits makes nearly every pixel white
-                upright = PIL.Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-            return imagehash.dhash(upright, hash_size=HASH_SIDE).hash.ravel()
+            pixels = upright(grey, image.getexif().get(TAG, 1))
+            return imagehash.dhash(PIL.Image.fromarray(pixels), hash_size=HASH_SIDE).hash.ravel()
     except Exception:  # whatever a damaged file makes Pillow raise
         return np.zeros(HASH_SIDE**2, bool)
 

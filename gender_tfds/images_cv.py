@@ -3,6 +3,7 @@
 import io
 import math
 
+from gender_tfds.orientation import TAG, upright
 from gender_tfds.pixel_limit import pixel_limit
 
 _MAX_PIXELS = pixel_limit()  # before OpenCV is imported, which reads it once
@@ -20,10 +21,6 @@ _BAND = 256  # rows
 # OpenCV's names for reduced colours mean BGR, and its RGB excludes them; of these the size counts, and RGB for the rest
 _REDUCED = {8: cv2.IMREAD_REDUCED_GRAYSCALE_8, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2}
 _TOO_MANY = f"more than {_MAX_PIXELS:,} pixels"
-_ORIENTATION = 0x0112  # EXIF tag
-# of orientations 1 to 8: which are mirrored, and how many quarter turns counter-clockwise put them upright after that
-_MIRRORED = (2, 4, 5, 7)
-_TURNS = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}
 _SPARE = 1.5  # times a size that a reduced picture's sides have at least, so that averages of areas are left to take
 
 
@@ -65,11 +62,10 @@ def _upright_avif(image: np.ndarray, encoded: bytes) -> np.ndarray:
 
     try:
         # not by PIL.Image.open, whose limit of pixels is another
-        orientation = AvifImageFile(io.BytesIO(encoded)).getexif().get(_ORIENTATION, 1)
+        orientation = AvifImageFile(io.BytesIO(encoded)).getexif().get(TAG, 1)
     except Exception as error:  # Pillow raises whatever a damaged header leads to
         raise ValueError("an AVIF whose orientation Pillow can't read, or damaged") from error
-    unmirrored = image[:, ::-1] if orientation in _MIRRORED else image
-    return np.ascontiguousarray(np.rot90(unmirrored, _TURNS.get(orientation, 0)))
+    return upright(image, orientation)
 
 
 def reduction_for(encoded: bytes, size: int) -> int:

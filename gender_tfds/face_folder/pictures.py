@@ -11,9 +11,9 @@ from gender_tfds.face_listing import Face
 from gender_tfds.faces import RejectedError
 from gender_tfds.images_cv import decode
 from gender_tfds.images_tf import decode_and_resize
+from gender_tfds.orientation import TAG
 
 MAX_PIXELS = 64_000_000  # decoded, such a picture takes 192 MB, and training decodes several at once
-_ORIENTATION = 0x0112  # EXIF tag
 
 
 def for_record(encoded: bytes) -> bytes:
@@ -63,7 +63,7 @@ def _look_at(encoded: bytes) -> tuple[bool, bool]:
             if image.width * image.height > MAX_PIXELS:
                 raise RejectedError("too_large")
             is_jpeg = image.format in ("JPEG", "MPO")
-            upright = is_jpeg and image.getexif().get(_ORIENTATION, 1) == 1
+            upright = is_jpeg and image.getexif().get(TAG, 1) == 1
             return is_jpeg, upright and image.mode in ("L", "RGB")
     except PIL.Image.DecompressionBombError as error:
         raise RejectedError("too_large") from error
